@@ -1,0 +1,77 @@
+/**
+ * Every error that slipstream raises on purpose, by code. The message holds the remedy; `core/README.md` has a row for
+ * each, and a test counts them.
+ */
+const TEXTS = {
+  SLP_PLUGIN_INVALID: (what: string) => `${what} is not a plugin: it needs a name and apply(kernel). A factory must be called: plugins: [factory()].`,
+  SLP_PLUGIN_DUPLICATE: (name: string) => `Two plugins are named "${name}". Load it once, or give one of them another name.`,
+  SLP_PLUGIN_REQUIRES: (name: string, missing: string) => `Plugin "${name}" needs "${missing}" to be loaded before it. Add it, or move it further up in plugins.`,
+  SLP_PLUGIN_VERSION: (name: string, range: string, version: string) =>
+    `Plugin "${name}" works with slipstream ${range}, this is ${version}. Install a version of the plugin that accepts ${version}.`,
+  SLP_PLUGIN_OPTIONS: (name: string, problem: string) => `Options of plugin "${name}" are wrong: ${problem}.`,
+  SLP_PLUGIN_FAILED: (name: string, hook: string, problem: string) => `[${name}] ${hook}: ${problem}`,
+  SLP_PLUGIN_TIMEOUT: (name: string, hook: string, milliseconds: number) =>
+    `[${name}] ${hook} did not finish within ${milliseconds} ms. Make it quicker, or raise the budget in settings.tapBudgetMs.`,
+  SLP_PLUGIN_LATE: (name: string) => `Plugin "${name}" registered something after the bus had started. Register everything in apply().`,
+  SLP_TYPE_TAKEN: (type: string, owner: string) => `Message type "${type}" is registered by "${owner}" already. Load one of the two plugins.`,
+  SLP_TYPE_SCHEMA: (type: string, problem: string) => `The schema of message type "${type}" does not compile: ${problem}.`,
+  SLP_STORE_MISSING: () => 'No plugin provides a store, so nothing could be acknowledged. Add standard(), sqlite() or memory() to plugins.',
+  SLP_STORE_TAKEN: (owner: string) => `The store is provided by "${owner}" already. Load one store.`,
+  SLP_STORE_IN_USE: (path: string) =>
+    `${path} is in use by another process. Stop that instance, or give this one a file of its own (SLIPSTREAM_STORAGE_PATH).`,
+  SLP_STORE_UNSAFE: (what: string) => `The store cannot promise durability: ${what}. It refuses to start rather than acknowledge what it may lose.`,
+  SLP_STORE_NEWER: (found: number, known: number) =>
+    `The store was written by a newer slipstream (schema ${found}, this one knows ${known}). Start that version again, or restore a backup made before the upgrade.`,
+  SLP_STORE_FAILED: (problem: string) =>
+    `The store failed: ${problem}. Nothing is acknowledged until it is opened anew; publishers will repeat what they have no ACK for.`,
+  SLP_INSTANCE_ID_CHANGED: (stored: string, wished: string) =>
+    `This store belongs to instance "${stored}", the configuration asks for "${wished}". Remove the setting, or start with an empty store.`,
+  SLP_INSTANCE_ID_INVALID: () => 'An instance id is 1 to 128 of the characters A-Z a-z 0-9 . _ : -',
+  SLP_SERVICE_MISSING: (name: string) => `No plugin that is loaded so far provides the service "${name}". Load its provider first.`,
+  SLP_SERVICE_TAKEN: (name: string) => `The service "${name}" is provided already. Load one of its providers.`,
+  SLP_TRANSPORT_UNKNOWN: (url: string) => `No transport dials ${url}. Use ws:// or wss://, or load a plugin that speaks this protocol.`,
+  SLP_LISTEN: (address: string, problem: string) => `Cannot listen on ${address}: ${problem}. Choose another host or port.`,
+  SLP_INSECURE: (what: string) =>
+    `${what}. Configure TLS (SLIPSTREAM_TLS_CERT, SLIPSTREAM_TLS_KEY), stay on loopback, or set SLIPSTREAM_ALLOW_INSECURE=true if the network is trusted.`,
+  SLP_TLS: (what: string) => `TLS cannot be set up: ${what}.`,
+  SLP_BUS_STATE: (what: string) => `The bus ${what}.`,
+} as const
+
+export type ErrorCode = keyof typeof TEXTS
+type Arguments<Code extends ErrorCode> = Parameters<(typeof TEXTS)[Code]>
+
+export interface ErrorDetails {
+  readonly cause?: unknown
+  /** Whose fault it is, when it is a plugin's. */
+  readonly plugin?: string
+  readonly hook?: string
+}
+
+/** An error with a stable code, a message that says what to do, and the cause kept. */
+export class SlipstreamError extends Error {
+  override readonly name = 'SlipstreamError'
+  readonly code: string
+  readonly plugin: string | undefined
+  readonly hook: string | undefined
+
+  constructor(code: string, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.code = code
+    this.plugin = details.plugin
+    this.hook = details.hook
+  }
+}
+
+/** The error of that code. */
+export function slipstreamError<Code extends ErrorCode>(code: Code, parts: Arguments<Code>, details: ErrorDetails = {}): SlipstreamError {
+  const text = TEXTS[code] as (...parts: Arguments<Code>) => string
+  return new SlipstreamError(code, text(...parts), details)
+}
+
+/** All codes, for the test that holds documentation and table together. */
+export const errorCodes = Object.freeze(Object.keys(TEXTS)) as readonly ErrorCode[]
+
+/** What went wrong, in one line, whatever was thrown. */
+export function problemOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

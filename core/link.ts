@@ -1,0 +1,98 @@
+/**
+ * What a transport author writes: how to open connections, and what the other end said of itself while they opened.
+ * Who is who, which of two links stays, and when to dial again is the kernel's business (`links.ts`, `dialer.ts`).
+ */
+export interface Transport {
+  readonly name: string
+  /** URL schemes that it dials, such as `['ws:', 'wss:']`. */
+  readonly protocols: readonly string[]
+
+  /**
+   * Opens the listening side; `accept` is called for each connection once it has introduced itself.
+   * Resolves to the address that a peer could dial, when there is one.
+   */
+  listen(self: () => Introduction, accept: Accept): Promise<string | undefined>
+
+  /**
+   * Dials once. Resolves to an open connection, or rejects; never retries by itself. `self` is asked afresh for each
+   * dial, so that the peer is told what holds now.
+   */
+  dial(peer: PeerSettings, self: () => Introduction, signal: AbortSignal): Promise<Connection>
+
+  /** Takes no new connections; those that are open stay. */
+  stopListening(): Promise<void>
+
+  /** Ends every connection with `1001 going away` and gives back all sockets. */
+  close(): Promise<void>
+}
+
+export type Accept = (connection: Connection) => void
+
+/** What one end says of itself when a connection opens. */
+export interface Introduction {
+  /** Instance id, or the name of a client; undefined: an unnamed client, or a peer that does not say. */
+  readonly instanceId: string | undefined
+  readonly role: 'instance' | 'client'
+  /** Everything that is reachable behind this link. */
+  readonly tags: readonly string[]
+  readonly clusterGroupId: string | undefined
+  /** Whether what is due waits while it is away. Only ever true of those that have a name. */
+  readonly durable: boolean
+  /** Whether it understands a `HELLO` that announces new tags on the plain level. */
+  readonly announces: boolean
+}
+
+/** One open connection, as a transport hands it over. Frames come in the order they were sent. */
+export interface Connection {
+  readonly remote: Introduction
+  /** Where the other end is, for logs and pages: address and port, no credentials. */
+  readonly address: string
+  /** Sends one text frame. A connection that is closing drops it: nothing is lost, its delivery stays open. */
+  send(frame: string): void
+  /** Bytes handed to `send` that the other end's machine has not taken yet. */
+  readonly bufferedBytes: number
+  /** Stops and resumes reading: how the bus says that it has enough for now. */
+  pause(): void
+  resume(): void
+  /** Closes with a code of §2 of the protocol. Closing twice does nothing. */
+  close(code: number, reason: string): void
+  /** Whom to call. Set once, before the first frame is read. */
+  handle(handlers: ConnectionHandlers): void
+}
+
+export interface ConnectionHandlers {
+  /** A text frame; `bytes` is its size on the wire. */
+  frame(text: string, bytes: number): void
+  /** The connection is gone, whoever closed it. Called once. */
+  closed(code: number, reason: string): void
+}
+
+/** A peer that the configuration names. */
+export interface PeerSettings {
+  readonly url: string
+  /** What is reachable behind the link, beside what the peer announces. */
+  readonly tags?: readonly string[]
+  readonly clusterGroupId?: string
+  /** Its instance id, when it is known beforehand: a link that turns out to lead elsewhere is refused. */
+  readonly instanceId?: string
+  /** TLS: PEM text, or the path of a PEM file. */
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+  /** TLS: false accepts any certificate. Refused beyond loopback unless `allowInsecure` is set. */
+  readonly rejectUnauthorized?: boolean
+  /** Bearer token to present. */
+  readonly token?: string
+}
+
+/** The close codes of §2 of the protocol. */
+export const CloseCode = Object.freeze({
+  NORMAL: 1000,
+  GOING_AWAY: 1001,
+  POLICY: 1008,
+  TOO_LARGE: 1009,
+  TRY_AGAIN_LATER: 1013,
+  UNAUTHENTICATED: 4001,
+  FORBIDDEN: 4003,
+  REPLACED: 4009,
+})

@@ -1,0 +1,28 @@
+import type { Message } from './message.ts'
+import type { Received } from './protocol/received.ts'
+import type { BodySchema } from './schema.ts'
+
+/** What a plugin says of a message type. With `receive` it is a direct type, else a stored one. */
+export type MessageType<Body> = StoredType<Body> | DirectType<Body>
+
+/** A type whose messages are stored, acknowledged, routed and forwarded. */
+export interface StoredType<Body> {
+  /** JSON Schema of the body. Compiled once, when the plugin is applied. */
+  readonly schema: BodySchema<Body>
+  /** Messages of the same key keep their order. Without it, each message stands alone. */
+  orderingKey?(body: Body): string | undefined
+  /**
+   * Handles messages that are for this instance, in the order in which they were stored: the delivery to `@self`.
+   * It is repeated until it resolves, so handling one twice must do no harm.
+   */
+  apply?(messages: readonly Message<Body>[]): void | Promise<void>
+  readonly receive?: never
+}
+
+/** A type that is handled where it arrives: not stored, not acknowledged, not forwarded by the bus. */
+export interface DirectType<Body> {
+  readonly schema: BodySchema<Body>
+  receive(received: Received<Body>): void
+  readonly apply?: never
+  readonly orderingKey?: never
+}

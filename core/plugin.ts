@@ -1,0 +1,101 @@
+import type { GuardedHooks } from './guard.ts'
+import type { HealthCheck } from './health.ts'
+import type { Deliveries, LinkView } from './kernel.ts'
+import type { Log, LogLevel, LogSink } from './log.ts'
+import type { BodyOf } from './message.ts'
+import type { MessageType } from './message-type.ts'
+import type { Recipient } from './recipients.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import type { Settings } from './settings.ts'
+import type { Store } from './store.ts'
+import type { Transport } from './link.ts'
+
+/**
+ * A part of the bus: a message type, a store, a route, a transport, an exporter, anything. Plugins are plain objects,
+ * made by a factory of options, and are applied in the order in which the configuration names them.
+ */
+export interface Plugin {
+  /** Unique among the loaded plugins; packages are named `slipstream-plugin-*`. It stands on every error and metric. */
+  readonly name: string
+  /** The plugin's own version, for pages and dead letters. */
+  readonly version?: string
+  /** The range of slipstream versions it works with, such as `^1.0.0`. Another version refuses to load it. */
+  readonly slipstream?: string
+  /** Names of plugins that must have been applied before this one. */
+  readonly requires?: readonly string[]
+  /** The options it was made with, and their JSON Schema: checked before `apply`. */
+  readonly options?: unknown
+  readonly optionsSchema?: Readonly<Record<string, unknown>>
+  /** Registers what the plugin offers. May be asynchronous; nothing is open yet. */
+  apply(kernel: Kernel): void | Promise<void>
+  /** Gives back what `apply` or a hook took. In reverse order of `apply`; also after an `apply` that failed halfway. */
+  close?(): void | Promise<void>
+}
+
+/**
+ * Services that plugins offer to each other, by name. Empty here; a plugin that offers one adds its type by declaration
+ * merging and its object by `kernel.provide`.
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: plugins merge their services into it
+export interface Services {}
+
+/** What `apply` is given: one view of the bus for each plugin, so that whatever it registers bears its name. */
+export interface Kernel {
+  /** Known from `start` on, when the store is open. */
+  readonly instanceId: string
+  readonly settings: Settings
+  readonly runtime: Runtime
+  readonly log: Log
+  readonly hooks: GuardedHooks
+  /** Deliveries on their way, for plugins that speak for recipients or decide on repetition. */
+  readonly deliveries: Deliveries
+  /** Every recipient that is known, connected or not; a fresh list. */
+  recipients(): readonly Recipient[]
+  /** Every connection that is open and identified. */
+  links(): readonly LinkView[]
+  /** All loaded plugins, with what they cost and how often they failed. */
+  plugins(): readonly PluginReport[]
+  /** Figures of the store, once it is open. */
+  storeStatistics(): ReturnType<Store['statistics']> | undefined
+  /** Whether the bus is on its way down and takes nothing new. */
+  readonly draining: boolean
+
+  /** Registers a message type. Its name may be claimed once (`SLP_TYPE_TAKEN`). */
+  messageType<Name extends string>(name: Name, type: MessageType<BodyOf<Name>>): void
+  /** Registers the store; exactly one plugin does (`SLP_STORE_TAKEN`, `SLP_STORE_MISSING`). */
+  store(store: Store): void
+  /** Registers a transport. */
+  transport(transport: Transport): void
+  /** Registers a check that health and readiness report. */
+  healthCheck(check: HealthCheck): void
+  /** Sends log records somewhere. */
+  logSink(write: LogSink, enabled?: (level: LogLevel) => boolean): void
+  /** Offers a service to plugins that are applied later. */
+  provide<Name extends keyof Services>(name: Name, service: Services[Name]): void
+  /** The service of that name; `SLP_SERVICE_MISSING` when no earlier plugin offers it. */
+  use<Name extends keyof Services>(name: Name): Services[Name]
+  /** The service of that name when there is one. */
+  find<Name extends keyof Services>(name: Name): Services[Name] | undefined
+}
+
+export interface PluginReport {
+  readonly name: string
+  readonly version: string | undefined
+  /** Milliseconds spent in its taps. */
+  readonly milliseconds: number
+  readonly calls: number
+  readonly faults: number
+}
+
+/**
+ * Where in a hook a tap stands: lower stages run first, taps of one stage in order of registration. Numbers, not names of
+ * other plugins: a misspelt name would silently go first.
+ */
+export const Stage = Object.freeze({
+  LIMITS: -300,
+  IDENTITY: -200,
+  VALIDATE: -100,
+  DEFAULT: 0,
+  HINT: 100,
+  LATE: 200,
+})
