@@ -3,37 +3,73 @@
  * each, and a test counts them.
  */
 const TEXTS = {
-  SLP_PLUGIN_INVALID: (what: string) => `${what} is not a plugin: it needs a name and apply(kernel). A factory must be called: plugins: [factory()].`,
-  SLP_PLUGIN_DUPLICATE: (name: string) => `Two plugins are named "${name}". Load it once, or give one of them another name.`,
-  SLP_PLUGIN_REQUIRES: (name: string, missing: string) => `Plugin "${name}" needs "${missing}" to be loaded before it. Add it, or move it further up in plugins.`,
+  SLP_PLUGIN_INVALID: (what: string) =>
+    `${what} is not a plugin: it needs a name and apply(kernel). A factory must be called: plugins: [factory()].`,
+  SLP_PLUGIN_DUPLICATE: (name: string) =>
+    `Two plugins are named "${name}". Load it once, or give one of them another name.`,
+  SLP_PLUGIN_REQUIRES: (name: string, missing: string) =>
+    `Plugin "${name}" needs "${missing}" to be loaded before it. Add it, or move it further up in plugins.`,
   SLP_PLUGIN_VERSION: (name: string, range: string, version: string) =>
     `Plugin "${name}" works with slipstream ${range}, this is ${version}. Install a version of the plugin that accepts ${version}.`,
   SLP_PLUGIN_OPTIONS: (name: string, problem: string) => `Options of plugin "${name}" are wrong: ${problem}.`,
   SLP_PLUGIN_FAILED: (name: string, hook: string, problem: string) => `[${name}] ${hook}: ${problem}`,
   SLP_PLUGIN_TIMEOUT: (name: string, hook: string, milliseconds: number) =>
     `[${name}] ${hook} did not finish within ${milliseconds} ms. Make it quicker, or raise the budget in settings.tapBudgetMs.`,
-  SLP_PLUGIN_LATE: (name: string) => `Plugin "${name}" registered something after the bus had started. Register everything in apply().`,
-  SLP_TYPE_TAKEN: (type: string, owner: string) => `Message type "${type}" is registered by "${owner}" already. Load one of the two plugins.`,
-  SLP_TYPE_SCHEMA: (type: string, problem: string) => `The schema of message type "${type}" does not compile: ${problem}.`,
-  SLP_STORE_MISSING: () => 'No plugin provides a store, so nothing could be acknowledged. Add standard(), sqlite() or memory() to plugins.',
+  SLP_PLUGIN_LATE: (name: string) =>
+    `Plugin "${name}" registered something after the bus had started. Register everything in apply().`,
+  SLP_TYPE_TAKEN: (type: string, owner: string) =>
+    `Message type "${type}" is registered by "${owner}" already. Load one of the two plugins.`,
+  SLP_TYPE_SCHEMA: (type: string, problem: string) =>
+    `The schema of message type "${type}" does not compile: ${problem}.`,
+  SLP_STORE_MISSING: () =>
+    'No plugin provides a store, so nothing could be acknowledged. Add standard(), sqlite() or memory() to plugins.',
   SLP_STORE_TAKEN: (owner: string) => `The store is provided by "${owner}" already. Load one store.`,
   SLP_STORE_IN_USE: (path: string) =>
     `${path} is in use by another process. Stop that instance, or give this one a file of its own (SLIPSTREAM_STORAGE_PATH).`,
-  SLP_STORE_UNSAFE: (what: string) => `The store cannot promise durability: ${what}. It refuses to start rather than acknowledge what it may lose.`,
+  SLP_STORE_UNSAFE: (what: string) =>
+    `The store cannot promise durability: ${what}. It refuses to start rather than acknowledge what it may lose.`,
   SLP_STORE_NEWER: (found: number, known: number) =>
     `The store was written by a newer slipstream (schema ${found}, this one knows ${known}). Start that version again, or restore a backup made before the upgrade.`,
   SLP_STORE_FAILED: (problem: string) =>
     `The store failed: ${problem}. Nothing is acknowledged until it is opened anew; publishers will repeat what they have no ACK for.`,
+  SLP_STORE_LOST: (problem: string) =>
+    `The store cannot be trusted any more: ${problem}. Nothing is acknowledged; check the disk, then start again on the same file.`,
   SLP_INSTANCE_ID_CHANGED: (stored: string, wished: string) =>
     `This store belongs to instance "${stored}", the configuration asks for "${wished}". Remove the setting, or start with an empty store.`,
   SLP_INSTANCE_ID_INVALID: () => 'An instance id is 1 to 128 of the characters A-Z a-z 0-9 . _ : -',
-  SLP_SERVICE_MISSING: (name: string) => `No plugin that is loaded so far provides the service "${name}". Load its provider first.`,
+  SLP_SERVICE_MISSING: (name: string) =>
+    `No plugin that is loaded so far provides the service "${name}". Load its provider first.`,
   SLP_SERVICE_TAKEN: (name: string) => `The service "${name}" is provided already. Load one of its providers.`,
-  SLP_TRANSPORT_UNKNOWN: (url: string) => `No transport dials ${url}. Use ws:// or wss://, or load a plugin that speaks this protocol.`,
-  SLP_LISTEN: (address: string, problem: string) => `Cannot listen on ${address}: ${problem}. Choose another host or port.`,
+  SLP_TRANSPORT_UNKNOWN: (url: string) =>
+    `No transport dials ${url}. Use ws:// or wss://, or load a plugin that speaks this protocol.`,
+  SLP_LISTEN: (address: string, problem: string) =>
+    `Cannot listen on ${address}: ${problem}. Choose another host or port.`,
+  SLP_DIAL: (address: string, problem: string) =>
+    `Cannot connect to ${address}: ${problem}. It is dialled again; if this stays, check the peer's url, certificates and token, and whether it listens.`,
   SLP_INSECURE: (what: string) =>
     `${what}. Configure TLS (SLIPSTREAM_TLS_CERT, SLIPSTREAM_TLS_KEY), stay on loopback, or set SLIPSTREAM_ALLOW_INSECURE=true if the network is trusted.`,
   SLP_TLS: (what: string) => `TLS cannot be set up: ${what}.`,
+  SLP_CONFIG_MISSING: (file: string) =>
+    `There is no configuration file ${file}. Correct the name (--config, SLIPSTREAM_CONFIG), or leave it out to run the defaults.`,
+  SLP_CONFIG_EMPTY: (file: string) =>
+    `${file} holds no configuration. Export an object from it (export default defineConfig({})), or remove the file.`,
+  SLP_CONFIG_FAILED: (file: string, problem: string) => `${file} cannot be loaded: ${problem}. Nothing was started.`,
+  SLP_CONFIG_INVALID: (file: string, problems: readonly string[]) =>
+    `${file} is wrong:\n- ${problems.join('\n- ')}\nconfig/README.md lists every option.`,
+  SLP_CONFIG_ENV: (problems: readonly string[]) =>
+    `The environment is wrong. Correct or unset:\n- ${problems.join('\n- ')}`,
+  SLP_CONFIG_FLAG: (problems: readonly string[]) => `The command line is wrong:\n- ${problems.join('\n- ')}`,
+  SLP_CONFIG_INCONSISTENT: (problems: readonly string[]) =>
+    `The configuration contradicts itself:\n- ${problems.join('\n- ')}`,
+  SLP_CONFIG_PLUGIN_MISSING: (name: string, folder: string, packageName: string) =>
+    `Plugin "${name}" is not found from ${folder}. Install it there: npm install ${packageName}`,
+  SLP_CONFIG_PLUGIN_PATH: (name: string, folder: string) =>
+    `Plugin "${name}" is not found from ${folder}. Correct the path in plugins.`,
+  SLP_CONFIG_PLUGIN_FACTORY: (name: string, found: string) =>
+    `Plugin "${name}" has no factory: its default export is ${found}, and must be a function (options) => plugin.`,
+  SLP_CONFIG_PLUGIN_FAILED: (name: string, problem: string) => `Plugin "${name}" cannot be made: ${problem}.`,
+  SLP_CONFIG_PLUGIN_ENTRY: (place: string, found: string) =>
+    `${place} is ${found}. An entry is a plugin, a name, [name, options], a list of entries, or false.`,
   SLP_BUS_STATE: (what: string) => `The bus ${what}.`,
 } as const
 
@@ -63,7 +99,11 @@ export class SlipstreamError extends Error {
 }
 
 /** The error of that code. */
-export function slipstreamError<Code extends ErrorCode>(code: Code, parts: Arguments<Code>, details: ErrorDetails = {}): SlipstreamError {
+export function slipstreamError<Code extends ErrorCode>(
+  code: Code,
+  parts: Arguments<Code>,
+  details: ErrorDetails = {},
+): SlipstreamError {
   const text = TEXTS[code] as (...parts: Arguments<Code>) => string
   return new SlipstreamError(code, text(...parts), details)
 }

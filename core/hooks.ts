@@ -1,11 +1,5 @@
-import {
-  AsyncSeriesBailHook,
-  AsyncSeriesHook,
-  SyncBailHook,
-  SyncHook,
-  SyncWaterfallHook,
-} from 'tapable'
-import type { Acknowledgement, DueDelivery, Forwarding, Receipt, Refusal, Settled } from './journey.ts'
+import { AsyncSeriesBailHook, AsyncSeriesHook, SyncBailHook, SyncHook, SyncWaterfallHook } from 'tapable'
+import type { Acknowledgement, DueDelivery, Forwarding, Receipt, Refusal, Settled } from './events.ts'
 import type { Link } from './links.ts'
 import type { Message } from './message.ts'
 import type { Received } from './protocol/received.ts'
@@ -48,7 +42,9 @@ export function createHooks() {
     linkUp: new SyncHook<[Link]>(['link']),
     /** A link is gone. What was in flight on it waits for the next one. */
     linkDown: new SyncHook<[Link]>(['link']),
-    /** A message was refused: its sender was told why. */
+    /** A stranger made claims about the way of its message in these members; they have been replaced. */
+    corrected: new SyncHook<[Received, readonly string[]]>(['received', 'members']),
+    /** A message is not kept here, and its sender is to be told why. */
     refused: new SyncHook<[Refusal]>(['refusal']),
     /** Deliveries went out on their links, for the first time or again. */
     forwarded: new SyncHook<[readonly Forwarding[]]>(['forwardings']),

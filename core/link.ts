@@ -8,16 +8,14 @@ export interface Transport {
   readonly protocols: readonly string[]
 
   /**
-   * Opens the listening side; `accept` is called for each connection once it has introduced itself.
+   * Opens the listening side; `accept` is called for each connection once it has introduced itself, and is told in
+   * return what `introduce` says towards one of that name.
    * Resolves to the address that a peer could dial, when there is one.
    */
-  listen(self: () => Introduction, accept: Accept): Promise<string | undefined>
+  listen(introduce: Introduce, accept: Accept): Promise<string | undefined>
 
-  /**
-   * Dials once. Resolves to an open connection, or rejects; never retries by itself. `self` is asked afresh for each
-   * dial, so that the peer is told what holds now.
-   */
-  dial(peer: PeerSettings, self: () => Introduction, signal: AbortSignal): Promise<Connection>
+  /** Dials once. Resolves to an open connection, or rejects; never retries by itself. */
+  dial(peer: PeerSettings, self: Introduction, signal: AbortSignal): Promise<Connection>
 
   /** Takes no new connections; those that are open stay. */
   stopListening(): Promise<void>
@@ -27,6 +25,9 @@ export interface Transport {
 }
 
 export type Accept = (connection: Connection) => void
+
+/** What this end says of itself towards one whose name is known, or not. */
+export type Introduce = (towards: string | undefined) => Introduction
 
 /** What one end says of itself when a connection opens. */
 export interface Introduction {

@@ -26,3 +26,11 @@ export interface DirectType<Body> {
   readonly apply?: never
   readonly orderingKey?: never
 }
+
+/** Any message type, once its body's type no longer matters. */
+export interface AnyMessageType {
+  readonly schema: object
+  orderingKey?(body: never): string | undefined
+  apply?(messages: readonly Message<never>[]): void | Promise<void>
+  receive?(received: Received<never>): void
+}

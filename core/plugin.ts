@@ -1,14 +1,15 @@
+import type { Deliveries } from './deliveries.ts'
 import type { GuardedHooks } from './guard.ts'
 import type { HealthCheck } from './health.ts'
-import type { Deliveries, LinkView } from './kernel.ts'
+import type { Transport } from './link.ts'
+import type { Link } from './links.ts'
 import type { Log, LogLevel, LogSink } from './log.ts'
 import type { BodyOf } from './message.ts'
 import type { MessageType } from './message-type.ts'
 import type { Recipient } from './recipients.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
-import type { Store } from './store.ts'
-import type { Transport } from './link.ts'
+import type { Store, StoreStatistics } from './store.ts'
 
 /**
  * A part of the bus: a message type, a store, a route, a transport, an exporter, anything. Plugins are plain objects,
@@ -52,11 +53,17 @@ export interface Kernel {
   /** Every recipient that is known, connected or not; a fresh list. */
   recipients(): readonly Recipient[]
   /** Every connection that is open and identified. */
-  links(): readonly LinkView[]
+  links(): readonly Link[]
+  /** Takes note of tags that the other end of a link announces as reachable behind it. */
+  announced(link: Link, tags: readonly string[]): Promise<void>
   /** All loaded plugins, with what they cost and how often they failed. */
   plugins(): readonly PluginReport[]
-  /** Figures of the store, once it is open. */
-  storeStatistics(): ReturnType<Store['statistics']> | undefined
+  /** All registered health checks. */
+  healthChecks(): readonly HealthCheck[]
+  /** Names of all registered message types. */
+  messageTypes(): readonly string[]
+  /** Figures of the store. */
+  storeStatistics(): StoreStatistics
   /** Whether the bus is on its way down and takes nothing new. */
   readonly draining: boolean
 

@@ -19,6 +19,8 @@ export interface Settings {
   readonly connectionRetryAttempts: number
   /** How long `stop` waits for what is under way, in milliseconds. */
   readonly drainTimeoutMs: number
+  /** How long an asynchronous tap, or a plugin's `apply` or `close`, may take, in milliseconds. */
+  readonly tapBudgetMs: number
 }
 
 export const defaultSettings: Settings = Object.freeze({
@@ -27,4 +29,5 @@ export const defaultSettings: Settings = Object.freeze({
   retryDelayMs: 5_000,
   connectionRetryAttempts: 10,
   drainTimeoutMs: 10_000,
+  tapBudgetMs: 30_000,
 })

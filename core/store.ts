@@ -45,9 +45,12 @@ export interface Store {
 
   /**
    * Gives the recipient `from` the name `to`: a configured peer whose id has become known. Deliveries of both are united
-   * under one key, and those of messages that have passed `to` already are settled. Resolves to that key.
+   * under one key, and those of messages that have passed `to` already are settled. The URL stays with it.
    */
-  renameRecipient(from: string, to: string): Promise<RecipientKey>
+  renameRecipient(from: string, to: string): Promise<{ readonly key: RecipientKey; readonly pending: number }>
+
+  /** Forgets a recipient and the deliveries that wait for it. */
+  forgetRecipient(key: RecipientKey): Promise<void>
 
   /** Figures for metrics and health. Cheap: never a scan. */
   statistics(): StoreStatistics
@@ -93,8 +96,11 @@ export interface Settlement {
 }
 
 export type StoreVerdict =
-  | { readonly status: 'stored'; /** Its place in this store; later messages have greater ones. */ readonly seq: number }
-  | { readonly status: 'duplicate'; /** How many recipients it had when it was stored. */ readonly recipients: number }
+  | {
+      readonly status: 'stored' /** Its place in this store; later messages have greater ones. */
+      readonly seq: number
+    }
+  | { readonly status: 'duplicate' /** How many recipients it had when it was stored. */; readonly recipients: number }
   | { readonly status: 'conflict' }
   | { readonly status: 'rejected'; readonly reason: string }
   | { readonly status: 'uncertain' }
@@ -108,6 +114,8 @@ export interface RecipientRecord {
   readonly role: 'instance' | 'client'
   readonly tags: readonly string[]
   readonly clusterGroupId: string | undefined
+  /** The URL under which the configuration names it, so that it is found again by it after a restart. */
+  readonly url: string | undefined
 }
 
 export interface SavedRecipient extends RecipientRecord {

@@ -1,0 +1,72 @@
+import { slipstreamError } from '../core/errors.ts'
+import type { Plugin } from '../core/index.ts'
+import { health } from '../plugins/admin/health/index.ts'
+import { http } from '../plugins/admin/http/index.ts'
+import { logging } from '../plugins/admin/logging/index.ts'
+import { memoryHint } from '../plugins/dedup/memory.ts'
+import { republish } from '../plugins/delivery/republish.ts'
+import { ack } from '../plugins/messages/ack.ts'
+import { nack } from '../plugins/messages/nack.ts'
+import { setArray } from '../plugins/messages/sa.ts'
+import { setKey } from '../plugins/messages/sk.ts'
+import { prometheus } from '../plugins/metrics/prometheus.ts'
+import { path } from '../plugins/routes/path.ts'
+import { tags } from '../plugins/routes/tags.ts'
+import { target } from '../plugins/routes/target.ts'
+import { sqlite } from '../plugins/stores/sqlite/index.ts'
+import { websocket } from '../plugins/transports/websocket/index.ts'
+import type { PluginOptions } from './define.ts'
+import { nearest } from './nearest.ts'
+
+/** In the order in which they are applied: what logs comes first, what opens sockets last. */
+const factories = {
+  logging,
+  sqlite,
+  setKey,
+  setArray,
+  ack,
+  nack,
+  path,
+  tags,
+  target,
+  memoryHint,
+  republish,
+  http,
+  health,
+  prometheus,
+  websocket,
+}
+
+type Factories = typeof factories
+
+/** Options of each built-in by its name; false leaves it out. */
+export type StandardOptions = {
+  readonly [Name in keyof Factories]?: NonNullable<Parameters<Factories[Name]>[0]> | false | undefined
+}
+
+/**
+ * The plugins of an instance that nobody configured: `standard({ sqlite: { … }, prometheus: false })`.
+ * Throws `SLP_PLUGIN_OPTIONS` for a name that is none of theirs.
+ */
+export function standard(options: StandardOptions = {}): Plugin[] {
+  const names = Object.keys(factories) as (keyof Factories)[]
+  const stranger = Object.keys(options).find((name) => !Object.hasOwn(factories, name))
+  if (stranger !== undefined) throw unknownName(stranger, names)
+  return names.filter((name) => options[name] !== false).map((name) => make(name, options[name]))
+}
+
+/** What a configuration may call by name, `standard` among them. */
+export const builtIns: ReadonlyMap<string, (options?: PluginOptions) => unknown> = new Map(
+  Object.entries({ standard, ...factories }) as [string, (options?: PluginOptions) => unknown][],
+)
+
+/** `StandardOptions` has held each name to its own options; here they are one of many. */
+function make(name: keyof Factories, options: unknown): Plugin {
+  return (factories[name] as (options?: unknown) => Plugin)(options)
+}
+
+function unknownName(name: string, known: readonly string[]): Error {
+  const meant = nearest(name, known)
+  const question = meant === undefined ? '' : `, did you mean "${meant}"?`
+  return slipstreamError('SLP_PLUGIN_OPTIONS', ['standard', `"${name}" is not one of its plugins${question}`])
+}

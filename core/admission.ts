@@ -1,0 +1,149 @@
+import type { HybridClock } from './hybrid-clock.ts'
+import { type Message, type Sequence, SINGLETON_GROUP } from './message.ts'
+import type { AnyMessageType } from './message-type.ts'
+import { ProtocolFault } from './protocol/fault.ts'
+import { HOP_FIELDS, isId, ORIGIN_FIELDS } from './protocol/fields.ts'
+import { MAX_PATH_LENGTH } from './protocol/limits.ts'
+import type { Received } from './protocol/received.ts'
+import { member, withMembers, withoutMembers } from './protocol/text.ts'
+import type { Runtime } from './runtime/runtime.ts'
+
+/** What a publisher may not say of its own message: it is cut out, and written anew by the instance. */
+const NOT_A_PUBLISHERS = new Set([...HOP_FIELDS, ...ORIGIN_FIELDS])
+const NOT_A_PUBLISHERS_NOR_ITS_KEY = new Set([...NOT_A_PUBLISHERS, 'orderingKey'])
+
+const sequencePattern = /^([A-Za-z0-9_-]{1,64})\.([1-9][0-9]{0,14})$/
+
+/**
+ * Makes a message of what was received. One that enters the mesh here gets what it lacks, once; one that another instance
+ * let in keeps its text to the byte and only loses its hop fields.
+ */
+export class Admission {
+  readonly #instanceId: string
+  readonly #clusterGroupId: string | undefined
+  readonly #epoch: string
+  readonly #clock: HybridClock
+  readonly #runtime: Runtime
+  #sequence: number
+
+  constructor(self: {
+    instanceId: string
+    clusterGroupId: string | undefined
+    epoch: string
+    lastSequence: number
+    clock: HybridClock
+    runtime: Runtime
+  }) {
+    this.#instanceId = self.instanceId
+    this.#clusterGroupId = self.clusterGroupId
+    this.#epoch = self.epoch
+    this.#sequence = self.lastSequence
+    this.#clock = self.clock
+    this.#runtime = self.runtime
+  }
+
+  /** Throws a `ProtocolFault` when an instance sent a message on that contradicts the protocol. */
+  admit(received: Received, type: AnyMessageType | undefined): Message {
+    return received.entersHere ? this.#enter(received, type) : this.#passOn(received)
+  }
+
+  #enter(received: Received, type: AnyMessageType | undefined): Message {
+    const { text, members, sender } = received
+    const ownKey = type?.orderingKey?.(received.body as never)
+    const n = ++this.#sequence
+    const messageId = received.string('messageId') ?? this.#runtime.id()
+    const clusterGroupId = received.string('clusterGroupId') ?? this.#clusterGroupId
+    const version = received.string('version') ?? this.#clock.stamp()
+    const orderingKey = ownKey ?? received.string('orderingKey')
+    let added = members.has('messageId') ? '' : member('messageId', messageId)
+    added += member('originInstanceId', this.#instanceId) + member('originSequence', `${this.#epoch}.${n}`)
+    if (clusterGroupId && !members.has('clusterGroupId')) added += member('clusterGroupId', clusterGroupId)
+    if (!members.has('version')) added += member('version', version)
+    if (ownKey !== undefined) added += member('orderingKey', ownKey)
+    const own = withoutMembers(text, members, ownKey === undefined ? NOT_A_PUBLISHERS : NOT_A_PUBLISHERS_NOR_ITS_KEY)
+    return build(received, {
+      text: withMembers(own, added),
+      messageId,
+      originInstanceId: this.#instanceId,
+      originSequence: { epoch: this.#epoch, n },
+      clusterGroupId: clusterGroupId ?? SINGLETON_GROUP,
+      version,
+      orderingKey,
+      path: sender.peer === undefined ? [] : [sender.peer],
+    })
+  }
+
+  #passOn(received: Received): Message {
+    const { text, members, sender } = received
+    const version = received.string('version')
+    if (version) this.#clock.observe(version)
+    return build(received, {
+      text: withoutMembers(text, members, HOP_FIELDS),
+      messageId: requiredId(received, 'messageId'),
+      originInstanceId: requiredId(received, 'originInstanceId'),
+      originSequence: sequenceOf(received),
+      clusterGroupId: received.string('clusterGroupId') ?? SINGLETON_GROUP,
+      version,
+      orderingKey: received.string('orderingKey'),
+      path: pathOf(received, sender.peer),
+    })
+  }
+}
+
+/** Members by which a stranger made claims about the way of its message; they are replaced. */
+export function madeUpFields(received: Received): readonly string[] {
+  const { members, sender } = received
+  if (!received.entersHere) return []
+  return [...NOT_A_PUBLISHERS].filter((name) => members.has(name) && !isOwnName(received, name, sender.peer))
+}
+
+/** A named client may well say who it is. */
+function isOwnName(received: Received, name: string, peer: string | undefined): boolean {
+  const value = (received.body as Readonly<Record<string, unknown>>)[name]
+  return peer !== undefined && (Array.isArray(value) ? value.length === 1 && value[0] === peer : value === peer)
+}
+
+type Fields = Pick<
+  Message,
+  'text' | 'messageId' | 'originInstanceId' | 'originSequence' | 'clusterGroupId' | 'version' | 'orderingKey' | 'path'
+>
+
+function build(received: Received, fields: Fields): Message {
+  const { text, members, body } = received
+  const { targetedTags, targetInstanceId } = body as { targetedTags?: readonly string[]; targetInstanceId?: string }
+  return Object.freeze({
+    type: received.type,
+    targetedTags: targetedTags ?? [],
+    targetInstanceId,
+    fingerprint: received.fingerprint(),
+    body,
+    raw(name: string) {
+      const place = members.get(name)
+      return place && text.slice(place.valueStart, place.end)
+    },
+    ...fields,
+  })
+}
+
+function requiredId(received: Received, name: string): string {
+  const value = received.string(name)
+  if (!isId(value)) throw new ProtocolFault('INVALID_MESSAGE', `/${name} must be an id`)
+  return value
+}
+
+function sequenceOf(received: Received): Sequence {
+  const parts = sequencePattern.exec(received.string('originSequence') ?? '')
+  if (!parts) throw new ProtocolFault('INVALID_MESSAGE', '/originSequence must be epoch.n')
+  return { epoch: parts[1] as string, n: Number(parts[2]) }
+}
+
+/** The path as the peer tells it, ending with the peer itself. */
+function pathOf(received: Received, peer: string | undefined): readonly string[] {
+  const told = (received.body as Readonly<Record<string, unknown>>).messagePath ?? []
+  if (!Array.isArray(told) || !told.every(isId)) throw new ProtocolFault('INVALID_MESSAGE', '/messagePath must be ids')
+  const path = peer === undefined || told.at(-1) === peer ? told : [...told, peer]
+  if (path.length >= MAX_PATH_LENGTH) {
+    throw new ProtocolFault('HOP_LIMIT', `passed ${MAX_PATH_LENGTH} hops; check the tags and links of the mesh`)
+  }
+  return path
+}

@@ -1,0 +1,100 @@
+import type { Acknowledgement, Arrival, Receipt, Refusal } from './events.ts'
+import type { Hooks } from './hooks.ts'
+import type { Link } from './links.ts'
+import { SINGLETON_GROUP } from './message.ts'
+import { type NackCode, ProtocolFault } from './protocol/fault.ts'
+import { isId } from './protocol/fields.ts'
+import type { Received } from './protocol/received.ts'
+import type { StoreVerdict } from './store.ts'
+
+/** Codes that say: the same again, later, may succeed. */
+const RETRYABLE: ReadonlySet<NackCode> = new Set(['BUSY', 'STORE_UNAVAILABLE', 'TIMEOUT', 'INTERNAL'])
+
+/** Answers a frame that goes no further: with the receipt that a tap gave it, or for the fault that stopped it. */
+export function answerTo(received: Received | { sender: Link }, outcome: Receipt | unknown, hooks: Hooks): void {
+  if (isDuplicate(outcome) && 'body' in received) {
+    const { sender, type, arrivedAt } = received
+    const messageId = received.string('messageId') as string
+    const clusterGroupId = received.string('clusterGroupId')
+    const { recipients } = outcome
+    const message = undefined
+    const again: Acknowledgement = {
+      sender,
+      messageId,
+      clusterGroupId,
+      type,
+      status: 'duplicate',
+      recipients,
+      message,
+      arrivedAt,
+    }
+    void hooks.ack.promise([again])
+  } else {
+    hooks.refused.call(refusal(received, outcome))
+  }
+}
+
+/**
+ * What the store's verdicts mean to the senders. A duplicate is acknowledged again, or its sender would repeat it for ever;
+ * of an uncertain one nothing may be said, neither that it is stored nor that it is not: its sender will repeat it.
+ */
+export function judge(
+  arrivals: readonly Arrival[],
+  verdicts: readonly StoreVerdict[],
+  hooks: Hooks,
+): readonly Acknowledgement[] {
+  const acknowledgements: Acknowledgement[] = []
+  arrivals.forEach((arrival, index) => {
+    const verdict = verdicts[index] as StoreVerdict
+    if (verdict.status === 'stored') {
+      acknowledgements.push(acknowledge(arrival, 'stored', arrival.route.recipients.length))
+    } else if (verdict.status === 'duplicate') {
+      acknowledgements.push(acknowledge(arrival, 'duplicate', verdict.recipients))
+    } else if (verdict.status === 'conflict') {
+      hooks.refused.call(refusal(arrival.received, new ProtocolFault('CONFLICT', CONFLICT)))
+    } else if (verdict.status === 'rejected') {
+      hooks.refused.call({ ...refusal(arrival.received, undefined), reason: verdict.reason, retryable: false })
+    }
+  })
+  return acknowledgements
+}
+
+const CONFLICT =
+  'this messageId was used for another body or by another publisher within 24 hours; publish with an id of its own'
+
+function acknowledge(arrival: Arrival, status: 'stored' | 'duplicate', recipients: number): Acknowledgement {
+  const { received, message } = arrival
+  return {
+    sender: received.sender,
+    messageId: message.messageId,
+    clusterGroupId: message.clusterGroupId === SINGLETON_GROUP ? undefined : message.clusterGroupId,
+    type: message.type,
+    status,
+    recipients,
+    message: status === 'stored' ? message : undefined,
+    arrivedAt: received.arrivedAt,
+  }
+}
+
+/** A plugin's fault says nothing about itself on the wire: it may quote the message. The log has it, by plugin and hook. */
+function refusal(received: Received | { sender: Link }, outcome: unknown): Refusal {
+  const { code, reason } = isRefusal(outcome) ? outcome : faultOf(outcome)
+  const retryable = isRefusal(outcome) && outcome.retryable !== undefined ? outcome.retryable : RETRYABLE.has(code)
+  const { sender } = received
+  if (!('body' in received)) return { sender, messageId: undefined, type: undefined, code, reason, retryable }
+  const messageId = received.string('messageId')
+  return { sender, messageId: isId(messageId) ? messageId : undefined, type: received.type, code, reason, retryable }
+}
+
+function faultOf(error: unknown): { code: NackCode; reason: string } {
+  if (error instanceof ProtocolFault) return { code: error.code, reason: error.message }
+  return { code: 'INTERNAL', reason: 'a plugin failed on this message; its instance has logged which' }
+}
+
+function isDuplicate(outcome: unknown): outcome is Extract<Receipt, { status: 'duplicate' }> {
+  return (outcome as Receipt | undefined)?.status === 'duplicate'
+}
+
+function isRefusal(outcome: unknown): outcome is Extract<Receipt, { status: 'refused' }> {
+  return (outcome as Receipt | undefined)?.status === 'refused'
+}

@@ -1,0 +1,104 @@
+import type { PendingDelivery, RecipientKey, Store } from './store.ts'
+
+/** How much of one recipient's backlog is held in memory at most. The rest waits on disk. */
+const MAX_HELD_MESSAGES = 512
+const REFILL = Object.freeze({ messages: 256, bytes: 1024 * 1024 })
+
+/**
+ * What waits for one recipient, oldest first: the next deliveries in memory, all others in the store. Deliveries that are
+ * committed while it keeps up never leave memory; once it falls behind they are read back when their turn comes.
+ */
+export class Backlog {
+  readonly #store: Store
+  readonly #key: () => RecipientKey
+  #ready: PendingDelivery[] = []
+  /** Place of the next delivery in `#ready`: cheaper than shifting an array. */
+  #next = 0
+  /** The greatest place in the store that was held so far. */
+  #last = 0
+  /** Whether the store holds deliveries behind `#last`. */
+  #behind: boolean
+  #reading = false
+  #offeredWhileReading = false
+  /** Raised by `reload`: what was read before it is thrown away. */
+  #generation = 0
+  #pending: number
+
+  constructor(store: Store, key: () => RecipientKey, pending: number) {
+    this.#store = store
+    this.#key = key
+    this.#pending = pending
+    this.#behind = pending > 0
+  }
+
+  /** Deliveries that are not settled, held or not, in flight or not. */
+  get pending(): number {
+    return this.#pending
+  }
+
+  /** Whether reading from the store would bring more. */
+  get wantsRefill(): boolean {
+    return this.#behind && !this.#reading && this.#next === this.#ready.length
+  }
+
+  /** A delivery that was committed just now. */
+  offer(delivery: PendingDelivery): void {
+    this.#pending++
+    if (this.#reading) this.#offeredWhileReading = true
+    if (this.#behind || this.#ready.length - this.#next >= MAX_HELD_MESSAGES) {
+      this.#behind = true
+      return
+    }
+    this.#ready.push(delivery)
+    this.#last = delivery.seq
+  }
+
+  /** The next delivery in memory. */
+  take(): PendingDelivery | undefined {
+    const delivery = this.#ready[this.#next]
+    if (!delivery) return undefined
+    if (++this.#next === this.#ready.length) {
+      this.#ready = []
+      this.#next = 0
+    }
+    return delivery
+  }
+
+  /** Deliveries that were taken and could not be brought: they come first again, in their old order. */
+  giveBack(deliveries: readonly PendingDelivery[]): void {
+    this.#ready = [...deliveries, ...this.#ready.slice(this.#next)].sort((one, other) => one.seq - other.seq)
+    this.#next = 0
+  }
+
+  settled(): void {
+    this.#pending--
+  }
+
+  /** Reads the next deliveries from the store. Resolves to whether there are some. */
+  async refill(): Promise<boolean> {
+    const generation = this.#generation
+    this.#reading = true
+    this.#offeredWhileReading = false
+    try {
+      const deliveries = await this.#store.pending(this.#key(), this.#last, REFILL)
+      if (generation !== this.#generation) return this.#behind
+      this.#ready.push(...deliveries)
+      this.#last = deliveries.at(-1)?.seq ?? this.#last
+      this.#behind = deliveries.length > 0 || this.#offeredWhileReading
+      return deliveries.length > 0
+    } finally {
+      if (generation === this.#generation) this.#reading = false
+    }
+  }
+
+  /** Forgets what is held and reads everything anew: the deliveries of two names were united. */
+  reload(pending: number): void {
+    this.#generation++
+    this.#ready = []
+    this.#next = 0
+    this.#last = 0
+    this.#reading = false
+    this.#pending = pending
+    this.#behind = pending > 0
+  }
+}

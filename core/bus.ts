@@ -1,0 +1,187 @@
+import { Deliveries } from './deliveries.ts'
+import { problemOf, slipstreamError } from './errors.ts'
+import { GroupCommit } from './group-commit.ts'
+import { Guard } from './guard.ts'
+import { createHooks } from './hooks.ts'
+import { type KernelContext, kernelFor } from './kernel.ts'
+import type { Link } from './links.ts'
+import { Mesh } from './mesh.ts'
+import { Parts } from './parts.ts'
+import type { Plugin, PluginReport } from './plugin.ts'
+import { checkPlugins } from './plugins.ts'
+import type { Recipient } from './recipients.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import { systemRuntime } from './runtime/system.ts'
+import { defaultSettings, type Settings } from './settings.ts'
+import { validation } from './validation.ts'
+
+export interface BusOptions {
+  readonly plugins: readonly Plugin[]
+  /** What differs from `defaultSettings`. */
+  readonly settings?: Partial<Settings>
+  /** Clock, chance and event loop; the machine's own when not given. */
+  readonly runtime?: Runtime
+}
+
+/** One instance of slipstream. Several may live in one process; they share nothing. */
+export interface Bus {
+  /** Known once started. */
+  readonly instanceId: string
+  /** Where peers and clients can dial, once started. */
+  readonly addresses: readonly string[]
+  /** Resolves, with the reason, when the bus can no longer keep its promises and must be stopped. */
+  readonly failed: Promise<Error>
+  /** Applies the plugins, opens the store, then the sockets. Whatever fails is undone before the promise rejects. */
+  start(): Promise<void>
+  /** Takes nothing new, flushes what is under way for `settings.drainTimeoutMs` at most, then closes all in reverse. */
+  stop(): Promise<void>
+  recipients(): readonly Recipient[]
+  links(): readonly Link[]
+  plugins(): readonly PluginReport[]
+}
+
+/** Makes a bus of plugins. Nothing is checked or opened before `start`. */
+export function createBus(options: BusOptions): Bus {
+  return new SlipstreamBus(options)
+}
+
+class SlipstreamBus implements Bus {
+  readonly #plugins: readonly Plugin[]
+  readonly #settings: Settings
+  readonly #runtime: Runtime
+  readonly #hooks = createHooks()
+  readonly #parts = new Parts()
+  readonly #guard: Guard
+  readonly #group: GroupCommit
+  readonly #applied: Plugin[] = []
+  #mesh: Mesh | undefined
+  #draining = false
+  #stopping: Promise<void> | undefined
+  #fail: (error: Error) => void = () => {}
+  readonly failed: Promise<Error>
+
+  constructor({ plugins, settings = {}, runtime = systemRuntime }: BusOptions) {
+    this.#plugins = plugins
+    this.#settings = Object.freeze({ ...defaultSettings, ...settings })
+    this.#runtime = runtime
+    this.#guard = new Guard(runtime, this.#settings.tapBudgetMs)
+    this.#guard.watch(this.#hooks)
+    this.#group = new GroupCommit(runtime, (arrivals, settlements) =>
+      this.#running.journey.commit(arrivals, settlements),
+    )
+    this.failed = new Promise((resolve) => {
+      this.#fail = resolve
+    })
+  }
+
+  get instanceId(): string {
+    return this.#running.instanceId
+  }
+
+  get addresses(): readonly string[] {
+    return this.#running.addresses
+  }
+
+  recipients(): readonly Recipient[] {
+    return this.#mesh?.recipients.all() ?? []
+  }
+
+  links(): readonly Link[] {
+    return this.#mesh?.links.all() ?? []
+  }
+
+  plugins(): readonly PluginReport[] {
+    return this.#plugins.map(({ name, version }) => ({ name, version, ...this.#guard.account(name) }))
+  }
+
+  async start(): Promise<void> {
+    if (this.#applied.length > 0) throw slipstreamError('SLP_BUS_STATE', ['was started already; create another one'])
+    try {
+      checkPlugins(this.#plugins)
+      await this.#apply()
+      this.#mesh = await Mesh.open(this.#meshContext())
+      await this.#hooks.start.promise()
+      await this.#mesh.connect()
+      this.#hooks.ready.call()
+    } catch (error) {
+      await this.#close()
+      throw error
+    }
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#drainAndClose()
+    return this.#stopping
+  }
+
+  async #apply(): Promise<void> {
+    const context = this.#kernelContext()
+    this.#hooks.onReceive.tap(...validation(this.#parts.types))
+    for (const plugin of this.#plugins) {
+      this.#applied.push(plugin)
+      await this.#guard.step(plugin.name, 'apply', () => plugin.apply(kernelFor(plugin, context)))
+    }
+    const { store } = this.#parts
+    this.#hooks.persist.tapPromise(store.name, (entries, settlements) => store.write({ entries, settlements }))
+    this.#parts.seal()
+  }
+
+  async #drainAndClose(): Promise<void> {
+    this.#draining = true
+    await this.#quietly('drain', () => this.#hooks.drain.promise())
+    await this.#quietly('drain', () => this.#mesh?.drain(this.#settings.drainTimeoutMs))
+    await this.#close()
+  }
+
+  /** Everything that was opened, in reverse. One thing that cannot be closed does not keep the others open. */
+  async #close(): Promise<void> {
+    await this.#quietly('disconnect', () => this.#mesh?.disconnect())
+    await this.#quietly('stop', () => this.#hooks.stop.promise())
+    await this.#quietly('store', () => this.#mesh?.close())
+    for (const plugin of this.#applied.reverse()) {
+      await this.#quietly('close', () => this.#guard.step(plugin.name, 'close', () => plugin.close?.()))
+    }
+  }
+
+  async #quietly(step: string, run: () => unknown): Promise<void> {
+    try {
+      await run()
+    } catch (error) {
+      this.#parts.log.error('stop failed', { hook: step, reason: problemOf(error), error })
+    }
+  }
+
+  #meshContext() {
+    return {
+      settings: this.#settings,
+      runtime: this.#runtime,
+      hooks: this.#hooks,
+      parts: this.#parts,
+      group: this.#group,
+      draining: () => this.#draining,
+      fail: (error: Error) => this.#fail(error),
+    }
+  }
+
+  #kernelContext(): KernelContext {
+    return {
+      settings: this.#settings,
+      runtime: this.#runtime,
+      hooks: this.#hooks,
+      guard: this.#guard,
+      parts: this.#parts,
+      deliveries: new Deliveries(this.#hooks, (settlement) => this.#group.settle(settlement)),
+      instanceId: () => this.instanceId,
+      draining: () => this.#draining,
+      recipients: () => this.recipients(),
+      links: () => this.links(),
+      announced: (link, tags) => this.#running.announced(link, tags),
+      plugins: () => this.plugins(),
+    }
+  }
+
+  get #running(): Mesh {
+    if (!this.#mesh) throw slipstreamError('SLP_BUS_STATE', ['is not running: its store is not open'])
+    return this.#mesh
+  }
+}

@@ -1,0 +1,65 @@
+import type { Link } from './links.ts'
+import type { Message } from './message.ts'
+import type { NackCode } from './protocol/fault.ts'
+import type { Received } from './protocol/received.ts'
+import type { Recipient } from './recipients.ts'
+import type { Route } from './route.ts'
+import type { StoredMessage } from './store.ts'
+
+/** What a tap of `onReceive` may answer instead of letting a message pass. */
+export type Receipt =
+  | { readonly status: 'duplicate'; readonly recipients: number }
+  | { readonly status: 'refused'; readonly code: NackCode; readonly reason: string; readonly retryable?: boolean }
+
+/** A message on its way to the store, and whom it is for. */
+export interface Arrival {
+  readonly received: Received
+  readonly message: Message
+  readonly route: Route
+}
+
+/** A message that is durable here; its sender may forget it. */
+export interface Acknowledgement {
+  readonly sender: Link
+  readonly messageId: string
+  /** As the message bears it; undefined when it bears none. */
+  readonly clusterGroupId: string | undefined
+  readonly type: string
+  readonly status: 'stored' | 'duplicate'
+  /** How many it is for; 0: nobody. */
+  readonly recipients: number
+  /** The message itself, when it was stored just now. */
+  readonly message: Message | undefined
+  /** When it came in, by the clock that only grows, in milliseconds. */
+  readonly arrivedAt: number
+}
+
+/** A message that is not kept here. */
+export interface Refusal {
+  readonly sender: Link
+  /** Undefined when the frame holds no proper one, or could not be read as far as that. */
+  readonly messageId: string | undefined
+  readonly type: string | undefined
+  readonly code: NackCode
+  /** What was wrong and where, with the remedy; never what was sent. */
+  readonly reason: string
+  /** Whether sending the same again later may succeed. */
+  readonly retryable: boolean
+}
+
+/** A delivery that went out on a link. */
+export interface Forwarding {
+  readonly recipient: Recipient
+  readonly message: StoredMessage
+  /** 1 for the first time. */
+  readonly sends: number
+}
+
+/** A delivery that went out and has waited for its acknowledgement for as long as it may. */
+export type DueDelivery = Forwarding
+
+/** A delivery that its recipient has acknowledged. */
+export interface Settled {
+  readonly recipient: Recipient
+  readonly message: StoredMessage
+}

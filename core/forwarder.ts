@@ -1,0 +1,70 @@
+import type { Arrival } from './events.ts'
+import type { Message } from './message.ts'
+import { type DurableRecipient, LiveRecipient, type Recipient, type Recipients } from './recipients.ts'
+import { Route } from './route.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import { SelfRecipient } from './self.ts'
+import type { PendingDelivery, RecipientKey, StoreVerdict } from './store.ts'
+import { plainFrame, toStored } from './stored-message.ts'
+import type { TypeRegistry } from './type-registry.ts'
+
+export interface ForwarderContext {
+  readonly instanceId: string
+  readonly recipients: Recipients
+  readonly types: TypeRegistry
+  readonly runtime: Runtime
+}
+
+/** Takes what has become durable to whom it is for. */
+export class Forwarder {
+  readonly #context: ForwarderContext
+
+  constructor(context: ForwarderContext) {
+    this.#context = context
+  }
+
+  /** Everyone, as the starting point of a message's route. This instance itself only if the type can be applied here. */
+  candidates(message: Message): Route {
+    const { recipients, types } = this.#context
+    const others = recipients.connectedOrDurable()
+    return new Route(types.stored(message.type)?.apply ? [recipients.self, ...others] : others)
+  }
+
+  /** For whom a delivery is to be stored. */
+  keys(route: Route): readonly RecipientKey[] {
+    const keys: RecipientKey[] = []
+    for (const recipient of route.recipients) if (recipient.durable) keys.push(present(recipient).key as RecipientKey)
+    return keys
+  }
+
+  /** Hands the stored ones to their recipients' outboxes, then lets each send what its window allows. */
+  forward(arrivals: readonly Arrival[], verdicts: readonly StoreVerdict[]): void {
+    const touched = new Set<DurableRecipient | SelfRecipient>()
+    const now = this.#context.runtime.now()
+    arrivals.forEach(({ message, route }, index) => {
+      const verdict = verdicts[index] as StoreVerdict
+      if (verdict.status !== 'stored') return
+      const delivery: PendingDelivery = { seq: verdict.seq, message: toStored(message, verdict.seq, now) }
+      for (const recipient of route.recipients) this.#offer(present(recipient), delivery, touched)
+    })
+    for (const recipient of touched) recipient instanceof SelfRecipient ? recipient.pump() : recipient.outbox.pump()
+  }
+
+  #offer(recipient: Recipient, delivery: PendingDelivery, touched: Set<DurableRecipient | SelfRecipient>): void {
+    if (recipient instanceof LiveRecipient) {
+      recipient.link.sendLive(plainFrame(delivery, this.#context.instanceId))
+    } else if (recipient instanceof SelfRecipient) {
+      recipient.offer(delivery)
+      touched.add(recipient)
+    } else {
+      const durable = recipient as DurableRecipient
+      durable.outbox.offer(delivery)
+      touched.add(durable)
+    }
+  }
+}
+
+/** Whom a recipient has become: a peer may turn out to be another one that was known already, while a message is routed. */
+function present(recipient: Recipient): Recipient {
+  return (recipient as Partial<DurableRecipient>).successor ?? recipient
+}

@@ -1,0 +1,67 @@
+/** The public API of slipstream: all that a plugin, built in or a stranger's, may use of the kernel. */
+export { type Bus, type BusOptions, createBus } from './bus.ts'
+export type { Deliveries } from './deliveries.ts'
+export { type ErrorCode, type ErrorDetails, errorCodes, problemOf, SlipstreamError, slipstreamError } from './errors.ts'
+export type {
+  Acknowledgement,
+  Arrival,
+  DueDelivery,
+  Forwarding,
+  Receipt,
+  Refusal,
+  Settled,
+} from './events.ts'
+export type { GuardedHook, GuardedHooks } from './guard.ts'
+export type { HealthCheck, HealthReport } from './health.ts'
+export type { HookName, Hooks } from './hooks.ts'
+export {
+  type Accept,
+  CloseCode,
+  type Connection,
+  type ConnectionHandlers,
+  type Introduce,
+  type Introduction,
+  type PeerSettings,
+  type Transport,
+} from './link.ts'
+export type { Link } from './links.ts'
+export type { Log, LogFields, LogLevel, LogSink } from './log.ts'
+export {
+  type BodyOf,
+  type Message,
+  type MessageTypes,
+  type Sequence,
+  SINGLETON_GROUP,
+  type TypeName,
+} from './message.ts'
+export type { DirectType, MessageType, StoredType } from './message-type.ts'
+export { type Kernel, type Plugin, type PluginReport, type Services, Stage } from './plugin.ts'
+export { type NackCode, ProtocolFault } from './protocol/fault.ts'
+export { ID_PATTERN, isId } from './protocol/fields.ts'
+export { entryLimits, type FrameLimits, linkLimits, MAX_PATH_LENGTH } from './protocol/limits.ts'
+export type { Received } from './protocol/received.ts'
+export { reachable } from './reach.ts'
+export type { Recipient } from './recipients.ts'
+export type { Exclusion, Route, RouteReason } from './route.ts'
+export type { Runtime, Timer } from './runtime/runtime.ts'
+export { systemRuntime } from './runtime/system.ts'
+export type { BodySchema } from './schema.ts'
+export { SELF } from './self.ts'
+export { defaultSettings, type Settings } from './settings.ts'
+export type {
+  Batch,
+  Entry,
+  PendingDelivery,
+  PendingLimit,
+  RecipientKey,
+  RecipientRecord,
+  SavedRecipient,
+  Settlement,
+  Store,
+  StoreContext,
+  StoredMessage,
+  StoreState,
+  StoreStatistics,
+  StoreVerdict,
+} from './store.ts'
+export { VERSION } from './version.ts'

@@ -1,0 +1,95 @@
+import { type Admission, madeUpFields } from './admission.ts'
+import { answerTo, judge } from './answers.ts'
+import type { Arrival } from './events.ts'
+import type { Forwarder } from './forwarder.ts'
+import type { GroupCommit } from './group-commit.ts'
+import type { Hooks } from './hooks.ts'
+import type { Link } from './links.ts'
+import type { Message } from './message.ts'
+import { ProtocolFault } from './protocol/fault.ts'
+import { entryLimits, linkLimits } from './protocol/limits.ts'
+import { Received } from './protocol/received.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import type { Settlement, StoreVerdict } from './store.ts'
+import type { TypeRegistry } from './type-registry.ts'
+
+export interface JourneyContext {
+  readonly hooks: Hooks
+  readonly runtime: Runtime
+  readonly types: TypeRegistry
+  readonly admission: Admission
+  readonly forwarder: Forwarder
+  readonly group: GroupCommit
+  readonly draining: () => boolean
+  /** The store could not say what became of a batch. */
+  readonly storeFailed: (error: unknown, settlements: readonly Settlement[]) => void
+}
+
+/**
+ * The way of a message: onReceive, route, persist, ack, forward. (republish is the outbox's, when no acknowledgement comes.)
+ * The first half runs for each frame as it comes in, and does no I/O; the second half runs for all that came in during one
+ * turn of the event loop. Nobody hears of a message before it is on disk.
+ */
+export class Journey {
+  readonly #context: JourneyContext
+
+  constructor(context: JourneyContext) {
+    this.#context = context
+  }
+
+  /** One frame, from the wire into the group that is committed next. */
+  receive(text: string, bytes: number, sender: Link): void {
+    const { hooks, types, forwarder, group } = this.#context
+    let received: Received | undefined
+    try {
+      received = this.#read(text, bytes, sender)
+      const receipt = hooks.onReceive.call(received)
+      if (receipt) return answerTo(received, receipt, hooks)
+      const handle = types.receiver(received.type)
+      if (handle) return handle(received)
+      const message = this.#admit(received)
+      const route = hooks.route.call(forwarder.candidates(message), message)
+      group.add({ received, message, route })
+    } catch (error) {
+      answerTo(received ?? { sender }, error, hooks)
+    }
+  }
+
+  /** One group, from memory onto disk and then to everyone who is to know. */
+  async commit(arrivals: readonly Arrival[], settlements: readonly Settlement[]): Promise<void> {
+    const { hooks, forwarder } = this.#context
+    const verdicts = await this.#persist(arrivals, settlements)
+    const acknowledgements = judge(arrivals, verdicts, hooks)
+    if (acknowledgements.length > 0) await hooks.ack.promise(acknowledgements)
+    forwarder.forward(arrivals, verdicts)
+  }
+
+  #read(text: string, bytes: number, sender: Link): Received {
+    const limits = sender.role === 'client' ? entryLimits : linkLimits
+    return new Received(sender, text, bytes, limits, this.#context.runtime.monotonic())
+  }
+
+  /** What a message lacks is filled in here, once; what a stranger made up about its way is replaced. */
+  #admit(received: Received): Message {
+    const { hooks, types, admission, draining } = this.#context
+    if (received.entersHere) {
+      if (draining()) throw new ProtocolFault('BUSY', 'shutting down; publish again later, or at another instance')
+      const madeUp = madeUpFields(received)
+      if (madeUp.length > 0) hooks.corrected.call(received, madeUp)
+    }
+    return admission.admit(received, types.stored(received.type))
+  }
+
+  async #persist(arrivals: readonly Arrival[], settlements: readonly Settlement[]): Promise<readonly StoreVerdict[]> {
+    const { hooks, forwarder, storeFailed } = this.#context
+    const entries = arrivals.map(({ message, route }) => ({ message, recipients: forwarder.keys(route) }))
+    try {
+      const verdicts = await hooks.persist.promise(entries, settlements)
+      if (verdicts?.length === arrivals.length) return verdicts
+      throw new Error(`persist answered ${verdicts?.length ?? 'nothing'} for ${arrivals.length} messages`)
+    } catch (error) {
+      storeFailed(error, settlements)
+      return arrivals.map(() => ({ status: 'uncertain' }))
+    }
+  }
+}

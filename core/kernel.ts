@@ -1,0 +1,82 @@
+import type { Deliveries } from './deliveries.ts'
+import { slipstreamError } from './errors.ts'
+import type { Guard } from './guard.ts'
+import type { Hooks } from './hooks.ts'
+import type { Link } from './links.ts'
+import type { Parts } from './parts.ts'
+import type { Kernel, Plugin, PluginReport } from './plugin.ts'
+import type { Recipient } from './recipients.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import type { Settings } from './settings.ts'
+
+/** What of a bus its plugins can see. */
+export interface KernelContext {
+  readonly settings: Settings
+  readonly runtime: Runtime
+  readonly hooks: Hooks
+  readonly guard: Guard
+  readonly parts: Parts
+  readonly deliveries: Deliveries
+  readonly instanceId: () => string
+  readonly draining: () => boolean
+  readonly recipients: () => readonly Recipient[]
+  readonly links: () => readonly Link[]
+  readonly announced: (link: Link, tags: readonly string[]) => Promise<void>
+  readonly plugins: () => readonly PluginReport[]
+}
+
+/** The bus as one plugin sees it: whatever it registers bears its name. */
+export function kernelFor({ name: plugin }: Plugin, context: KernelContext): Kernel {
+  const { parts, guard, hooks } = context
+  const assertOpen = () => parts.assertOpen(plugin)
+  return Object.freeze({
+    settings: context.settings,
+    runtime: context.runtime,
+    log: parts.log,
+    hooks: guard.hooksFor(plugin, hooks, assertOpen),
+    deliveries: context.deliveries,
+    get instanceId() {
+      return context.instanceId()
+    },
+    get draining() {
+      return context.draining()
+    },
+    recipients: context.recipients,
+    links: context.links,
+    announced: context.announced,
+    plugins: context.plugins,
+    healthChecks: () => parts.healthChecks,
+    storeStatistics: () => parts.store.statistics(),
+    messageTypes: () => parts.types.names(),
+    messageType(name, type) {
+      assertOpen()
+      parts.types.register(plugin, name, type)
+    },
+    store(store) {
+      assertOpen()
+      parts.setStore(plugin, store)
+    },
+    transport(transport) {
+      assertOpen()
+      parts.transports.push(transport)
+    },
+    healthCheck(check) {
+      assertOpen()
+      parts.healthChecks.push(check)
+    },
+    logSink(write, enabled) {
+      assertOpen()
+      parts.log.attach(write, enabled)
+    },
+    provide(name, service) {
+      assertOpen()
+      parts.provide(plugin, name, service)
+    },
+    use(name) {
+      const service = parts.find(name)
+      if (service === undefined) throw slipstreamError('SLP_SERVICE_MISSING', [name], { plugin })
+      return service
+    },
+    find: (name) => parts.find(name),
+  } satisfies Kernel)
+}

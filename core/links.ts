@@ -1,0 +1,206 @@
+import { problemOf } from './errors.ts'
+import type { Hooks } from './hooks.ts'
+import { CloseCode, type Connection, type PeerSettings } from './link.ts'
+import type { Log } from './log.ts'
+import type { DurableRecipient, LiveRecipient, Recipients } from './recipients.ts'
+import type { Runtime } from './runtime/runtime.ts'
+
+/** Names of clients whose backlog is kept at once. An operator forgets one to make room. */
+const MAX_NAMED_CLIENTS = 100
+/** What a client without a name may leave unread before it is sent away, in bytes. */
+const MAX_UNREAD_BYTES = 1024 * 1024
+
+/** A connection whose other end is known as far as it said who it is. */
+export class Link {
+  /** Unique in this process, for logs and pages. */
+  readonly id: string
+  readonly direction: 'in' | 'out'
+  readonly role: 'instance' | 'client'
+  /** The other end's name; undefined for a client without one. */
+  readonly peer: string | undefined
+  readonly connection: Connection
+  readonly connectedAt: number
+  /** Undefined until it is identified. */
+  recipient: DurableRecipient | LiveRecipient | undefined
+
+  constructor(id: string, direction: 'in' | 'out', connection: Connection, peer: string | undefined, now: number) {
+    this.id = id
+    this.direction = direction
+    this.connection = connection
+    this.role = direction === 'out' ? 'instance' : connection.remote.role
+    this.peer = peer
+    this.connectedAt = now
+  }
+
+  get address(): string {
+    return this.connection.address
+  }
+
+  send(frame: string): void {
+    this.connection.send(frame)
+  }
+
+  /** Sends live traffic to a client without a name, or sends the client away when it does not keep up. */
+  sendLive(frame: string): void {
+    if (this.connection.bufferedBytes > MAX_UNREAD_BYTES) {
+      this.close(CloseCode.TRY_AGAIN_LATER, 'too slow for live traffic; connect with a name to have it kept')
+    } else {
+      this.connection.send(frame)
+    }
+  }
+
+  close(code: number, reason: string): void {
+    this.connection.close(code, reason)
+  }
+}
+
+export interface LinksContext {
+  readonly instanceId: string
+  readonly recipients: Recipients
+  readonly hooks: Hooks
+  readonly runtime: Runtime
+  readonly log: Log
+  receive(text: string, bytes: number, link: Link): void
+}
+
+/** How a connection that was dialled ended up: in use, or standing by because the peer's own dial is the one that stays. */
+export type Joined = 'kept' | 'standing by' | 'refused'
+
+/**
+ * Every open connection, and who is behind it. Of two links with one peer, exactly one stays, and both ends choose the
+ * same one without a word.
+ */
+export class Links {
+  readonly #context: LinksContext
+  readonly #links = new Set<Link>()
+  #count = 0
+
+  constructor(context: LinksContext) {
+    this.#context = context
+  }
+
+  all(): readonly Link[] {
+    return [...this.#links]
+  }
+
+  /** A connection somebody opened to us. */
+  accept(connection: Connection): void {
+    this.join(connection, 'in').catch((error: unknown) => {
+      this.#context.log.error('link failed', { address: connection.address, reason: problemOf(error), error })
+      connection.close(CloseCode.TRY_AGAIN_LATER, 'cannot be served now')
+    })
+  }
+
+  /** Identifies the other end and puts the link to use, unless another one with the same peer stays. */
+  async join(
+    connection: Connection,
+    direction: 'in' | 'out',
+    peer?: PeerSettings,
+    ended?: () => void,
+  ): Promise<Joined> {
+    const { remote } = connection
+    const { runtime } = this.#context
+    const name = remote.instanceId ?? peer?.instanceId ?? peer?.url
+    const link = new Link(`link-${++this.#count}`, direction, connection, name, runtime.now())
+    // Nothing is read until it is known whom it comes from.
+    connection.pause()
+    let open = true
+    connection.handle({
+      frame: (text, bytes) => this.#context.receive(text, bytes, link),
+      closed: (code, reason) => {
+        open = false
+        this.#gone(link, code, reason)
+        ended?.()
+      },
+    })
+    const refusal = this.#refusal(link, peer)
+    if (refusal) {
+      connection.close(refusal.code, refusal.reason)
+      return 'refused'
+    }
+    const recipient = await this.#identify(link, peer)
+    if (!open) return 'refused'
+    if (recipient.durable && !this.#prevails(link, recipient)) {
+      link.close(CloseCode.REPLACED, 'the link that the other side dialled stays')
+      return 'standing by'
+    }
+    this.#use(link, recipient)
+    return 'kept'
+  }
+
+  #refusal(link: Link, peer: PeerSettings | undefined): { code: number; reason: string } | undefined {
+    const { instanceId, recipients } = this.#context
+    const { remote } = link.connection
+    if (remote.instanceId === instanceId) {
+      return {
+        code: CloseCode.POLICY,
+        reason: 'this is the instance itself; remove the peer, or give it an id of its own',
+      }
+    }
+    if (peer?.instanceId && remote.instanceId && remote.instanceId !== peer.instanceId) {
+      return { code: CloseCode.FORBIDDEN, reason: 'another instance is configured at this address' }
+    }
+    const newcomer = link.role === 'client' && remote.durable && link.peer && !recipients.durable(link.peer)
+    if (newcomer && recipients.durableClients() >= MAX_NAMED_CLIENTS) {
+      return {
+        code: CloseCode.POLICY,
+        reason: `${MAX_NAMED_CLIENTS} names are taken; forget one, or connect with durable=false`,
+      }
+    }
+    return undefined
+  }
+
+  async #identify(link: Link, peer: PeerSettings | undefined): Promise<DurableRecipient | LiveRecipient> {
+    const { recipients } = this.#context
+    const { remote } = link.connection
+    if (link.peer && (remote.durable || link.role === 'instance')) {
+      return recipients.identify(link.peer, { ...remote, role: link.role }, peer)
+    }
+    if (link.peer) await recipients.forget(link.peer)
+    return recipients.addLive(link, remote.tags)
+  }
+
+  /**
+   * Whether a new link takes the place of the one in use. Two instances that dial each other keep the link that the
+   * smaller id dialled; otherwise the newer one is the living one (§2 of the protocol).
+   */
+  #prevails(link: Link, recipient: DurableRecipient): boolean {
+    const current = recipient.link
+    if (!current) return true
+    const duel = link.role === 'instance' && link.direction !== current.direction
+    const ours = this.#context.instanceId < recipient.name
+    if (duel && (link.direction === 'out') !== ours) return false
+    this.#retire(current)
+    current.close(CloseCode.REPLACED, 'another connection of the same name took its place')
+    return true
+  }
+
+  #use(link: Link, recipient: DurableRecipient | LiveRecipient): void {
+    link.recipient = recipient
+    this.#links.add(link)
+    if (recipient.durable) recipient.link = link
+    this.#context.log.debug('link up', { peer: recipient.name, address: link.address })
+    this.#context.hooks.linkUp.call(link)
+    link.connection.resume()
+    if (recipient.durable) recipient.outbox.attach(link)
+  }
+
+  /** A link that is no longer used for deliveries, closed or about to be. */
+  #retire(link: Link): void {
+    const { recipient } = link
+    if (!this.#links.delete(link) || !recipient) return
+    if (recipient.durable && recipient.link === link) {
+      recipient.link = undefined
+      recipient.outbox.detach()
+    } else {
+      this.#context.recipients.removeLive(link)
+    }
+    this.#context.hooks.linkDown.call(link)
+  }
+
+  #gone(link: Link, code: number, reason: string): void {
+    this.#context.recipients.removeLive(link)
+    this.#retire(link)
+    this.#context.log.debug('link down', { peer: link.peer ?? link.id, address: link.address, code, reason })
+  }
+}

@@ -1,0 +1,184 @@
+import { Admission } from './admission.ts'
+import { Dialer } from './dialer.ts'
+import { problemOf, slipstreamError } from './errors.ts'
+import { Forwarder } from './forwarder.ts'
+import type { GroupCommit } from './group-commit.ts'
+import type { Hooks } from './hooks.ts'
+import { HybridClock } from './hybrid-clock.ts'
+import { Journey } from './journey.ts'
+import type { Introduction, PeerSettings, Transport } from './link.ts'
+import { type Link, Links } from './links.ts'
+import type { Parts } from './parts.ts'
+import { reachable } from './reach.ts'
+import { DurableRecipient, Recipients } from './recipients.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import { SELF, SelfRecipient } from './self.ts'
+import type { Settings } from './settings.ts'
+import type { Settlement, Store, StoreState } from './store.ts'
+import { plainFrame } from './stored-message.ts'
+
+/** How long settlements wait before they are written again, after the store could not take them. */
+const SETTLE_AGAIN_MS = 1_000
+const DRAIN_POLL_MS = 20
+
+export interface MeshContext {
+  readonly settings: Settings
+  readonly runtime: Runtime
+  readonly hooks: Hooks
+  readonly parts: Parts
+  readonly group: GroupCommit
+  readonly draining: () => boolean
+  readonly fail: (error: Error) => void
+}
+
+/** An instance's place among the others: its identity and store, everyone it knows, and the links to them. */
+export class Mesh {
+  readonly instanceId: string
+  readonly recipients: Recipients
+  readonly links: Links
+  readonly journey: Journey
+  readonly addresses: string[] = []
+  readonly #context: MeshContext
+  readonly #store: Store
+  readonly #dialers: readonly Dialer[]
+
+  /** Opens the store and calls to mind whom it remembers. No socket is opened yet. */
+  static async open(context: MeshContext): Promise<Mesh> {
+    const { settings, runtime, parts } = context
+    const { store } = parts
+    try {
+      const state = await store.open({ runtime, instanceId: settings.instanceId })
+      const selfKey = await store.saveRecipient({
+        name: SELF,
+        role: 'instance',
+        tags: settings.tags,
+        clusterGroupId: settings.clusterGroupId,
+        url: undefined,
+      })
+      const mesh = new Mesh(context, state, selfKey)
+      await mesh.recipients.load(state.recipients, settings.peers)
+      return mesh
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+  }
+
+  private constructor(context: MeshContext, state: StoreState, selfKey: number) {
+    const { settings, runtime, hooks, parts, group, draining } = context
+    const { instanceId, epoch, lastSequence, lastVersion } = state
+    const { log, types } = parts
+    const { clusterGroupId, retryDelayMs } = settings
+    this.#context = context
+    this.#store = parts.store
+    this.instanceId = instanceId
+    const shared = { store: parts.store, runtime, hooks, log, retryDelayMs }
+    const selfPending = state.recipients.find(({ name }) => name === SELF)?.pending ?? 0
+    const settle = (seq: number) => group.settle({ recipient: selfKey, seq })
+    const self = new SelfRecipient(selfKey, selfPending, settings.tags, { ...shared, types, settle })
+    this.recipients = new Recipients(
+      parts.store,
+      { ...shared, frame: (delivery) => plainFrame(delivery, instanceId) },
+      self,
+    )
+    const clock = new HybridClock(runtime, instanceId, lastVersion)
+    const admission = new Admission({ instanceId, clusterGroupId, epoch, lastSequence, clock, runtime })
+    const forwarder = new Forwarder({ instanceId, recipients: this.recipients, types, runtime })
+    const storeFailed = (error: unknown, settlements: readonly Settlement[]) => this.#storeFailed(error, settlements)
+    this.journey = new Journey({ hooks, runtime, types, admission, forwarder, group, draining, storeFailed })
+    const receive = (text: string, bytes: number, link: Link) => this.journey.receive(text, bytes, link)
+    this.links = new Links({ instanceId, recipients: this.recipients, hooks, runtime, log, receive })
+    this.#dialers = settings.peers.map((peer) => this.#dialer(peer))
+    hooks.linkDown.tap('kernel', () => {
+      for (const dialer of this.#dialers) dialer.wake()
+    })
+  }
+
+  /** Opens the listening sockets, dials the peers, and applies what waited for this instance itself. */
+  async connect(): Promise<void> {
+    for (const transport of this.#context.parts.transports) {
+      const address = await transport.listen(
+        (towards) => this.#introduction(towards),
+        (connection) => this.links.accept(connection),
+      )
+      if (address) this.addresses.push(address)
+    }
+    for (const dialer of this.#dialers) dialer.start()
+    this.recipients.self.pump()
+  }
+
+  async announced(link: Link, tags: readonly string[]): Promise<void> {
+    if (link.recipient instanceof DurableRecipient) await this.recipients.announced(link.recipient, tags)
+  }
+
+  /** Lets nobody new in, and waits until what is in flight is acknowledged, or the time is up. */
+  async drain(timeoutMs: number): Promise<void> {
+    const { runtime, parts, group } = this.#context
+    for (const dialer of this.#dialers) dialer.stop()
+    for (const transport of parts.transports) await transport.stopListening()
+    const deadline = runtime.monotonic() + timeoutMs
+    while (this.#busy() && runtime.monotonic() < deadline) {
+      await new Promise<void>((resolve) => runtime.after(DRAIN_POLL_MS, resolve))
+    }
+    await group.idle()
+  }
+
+  async disconnect(): Promise<void> {
+    for (const dialer of this.#dialers) dialer.stop()
+    for (const transport of this.#context.parts.transports) await transport.close()
+    await this.#context.group.idle()
+  }
+
+  async close(): Promise<void> {
+    this.recipients.close()
+    await this.#store.close()
+  }
+
+  #busy(): boolean {
+    return this.recipients.all().some(({ inFlight, connected }) => connected && inFlight > 0)
+  }
+
+  #introduction(towards: string | undefined): Introduction {
+    const { tags, clusterGroupId } = this.#context.settings
+    return {
+      instanceId: this.instanceId,
+      role: 'instance',
+      tags: reachable(tags, this.recipients.all(), towards),
+      clusterGroupId,
+      durable: true,
+      announces: true,
+    }
+  }
+
+  #dialer(peer: PeerSettings): Dialer {
+    const { settings, runtime, parts } = this.#context
+    const transport = transportFor(peer.url, parts.transports)
+    const recipient = () => this.recipients.byUrl(peer.url)
+    return new Dialer(peer, {
+      runtime,
+      log: parts.log,
+      firstDelayMs: settings.retryDelayMs,
+      quickAttempts: settings.connectionRetryAttempts,
+      dial: (signal) => transport.dial(peer, this.#introduction(recipient()?.name), signal),
+      join: (connection, ended) => this.links.join(connection, 'out', peer, ended),
+      linked: () => recipient()?.connected ?? false,
+    })
+  }
+
+  /** Nothing was acknowledged and nothing is claimed: publishers repeat, and what was settled is settled again. */
+  #storeFailed(error: unknown, settlements: readonly Settlement[]): void {
+    const { runtime, parts, group, fail } = this.#context
+    parts.log.critical('store failed', { reason: problemOf(error), error })
+    if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') return fail(error as Error)
+    runtime.after(SETTLE_AGAIN_MS, () => {
+      for (const settlement of settlements) group.settle(settlement)
+    })
+  }
+}
+
+function transportFor(url: string, transports: readonly Transport[]): Transport {
+  const protocol = URL.canParse(url) ? new URL(url).protocol : undefined
+  const transport = transports.find(({ protocols }) => protocol !== undefined && protocols.includes(protocol))
+  if (!transport) throw slipstreamError('SLP_TRANSPORT_UNKNOWN', [url])
+  return transport
+}

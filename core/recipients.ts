@@ -1,0 +1,258 @@
+import { Backlog } from './backlog.ts'
+import type { Introduction, PeerSettings } from './link.ts'
+import type { Link } from './links.ts'
+import { Outbox, type OutboxContext } from './outbox.ts'
+import { SELF, type SelfRecipient } from './self.ts'
+import type { RecipientKey, RecipientRecord, SavedRecipient, Store } from './store.ts'
+
+/** Someone whom messages may be for. */
+export interface Recipient {
+  /** Instance id, client name, the URL of a peer that was never seen, `@self`, or a link's id for a client without a name. */
+  readonly name: string
+  readonly role: 'instance' | 'client' | 'self'
+  /** What it bears: everything that is reachable behind it. */
+  readonly tags: ReadonlySet<string>
+  /** Whether what is due waits for it on disk while it is away. */
+  readonly durable: boolean
+  readonly connected: boolean
+  /** Deliveries that are stored for it and not acknowledged. */
+  readonly pending: number
+  /** Of these, sent and awaiting their acknowledgement. */
+  readonly inFlight: number
+  /** Its key in the store; undefined when nothing is stored for it. */
+  readonly key: RecipientKey | undefined
+}
+
+/** A named client or an instance: its deliveries are rows in the store until it has acknowledged them. */
+export class DurableRecipient implements Recipient {
+  readonly durable = true
+  readonly role: 'instance' | 'client'
+  readonly outbox: Outbox
+  name: string
+  key: RecipientKey
+  clusterGroupId: string | undefined
+  /** The URL under which the configuration names it. */
+  url: string | undefined
+  tags: ReadonlySet<string> = new Set()
+  link: Link | undefined
+  /** Set when this one, known by its URL only, turned out to be another one that was known by its id. */
+  successor: DurableRecipient | undefined
+  #configured: readonly string[] = []
+  #announced: readonly string[]
+
+  constructor(saved: SavedRecipient, context: OutboxContext) {
+    this.name = saved.name
+    this.role = saved.role
+    this.key = saved.key
+    this.url = saved.url
+    this.clusterGroupId = saved.clusterGroupId
+    this.#announced = saved.tags
+    this.#unite()
+    const backlog = new Backlog(context.store, () => this.key, saved.pending)
+    this.outbox = new Outbox(this, backlog, context)
+  }
+
+  get connected(): boolean {
+    return this.link !== undefined
+  }
+
+  get pending(): number {
+    return this.outbox.pending
+  }
+
+  get inFlight(): number {
+    return this.outbox.inFlight
+  }
+
+  get announced(): readonly string[] {
+    return this.#announced
+  }
+
+  /** Tags that the configuration gives to the link. */
+  configure(peer: PeerSettings): void {
+    this.url = peer.url
+    this.#configured = peer.tags ?? []
+    this.#unite()
+  }
+
+  /** Tags that the peer says are reachable behind it. */
+  announce(tags: readonly string[]): void {
+    this.#announced = tags
+    this.#unite()
+  }
+
+  record(): RecipientRecord {
+    const { name, role, url, clusterGroupId } = this
+    return { name, role, url, tags: this.#announced, clusterGroupId }
+  }
+
+  #unite(): void {
+    this.tags = new Set([...this.#configured, ...this.#announced])
+  }
+}
+
+/** A client without a name: it is sent what comes by while it is there, and nothing is kept for it. */
+export class LiveRecipient implements Recipient {
+  readonly durable = false
+  readonly role = 'client'
+  readonly key = undefined
+  readonly connected = true
+  readonly pending = 0
+  readonly inFlight = 0
+  readonly name: string
+  readonly tags: ReadonlySet<string>
+  readonly link: Link
+
+  constructor(link: Link, tags: readonly string[]) {
+    this.name = link.peer ?? link.id
+    this.tags = new Set(tags)
+    this.link = link
+  }
+}
+
+/** Everyone who is known: remembered, configured or connected. */
+export class Recipients {
+  readonly #store: Store
+  readonly #context: OutboxContext
+  readonly #durable = new Map<string, DurableRecipient>()
+  readonly #live = new Map<Link, LiveRecipient>()
+  readonly self: SelfRecipient
+  #candidates: readonly (DurableRecipient | LiveRecipient)[] | undefined
+
+  constructor(store: Store, context: OutboxContext, self: SelfRecipient) {
+    this.#store = store
+    this.#context = context
+    this.self = self
+  }
+
+  /** What the store remembers, and what the configuration names: a peer is a recipient before it was ever seen. */
+  async load(saved: readonly SavedRecipient[], peers: readonly PeerSettings[]): Promise<void> {
+    for (const one of saved) if (one.name !== SELF) this.#keep(new DurableRecipient(one, this.#context))
+    for (const peer of peers) await this.#configured(peer)
+  }
+
+  all(): readonly Recipient[] {
+    return [this.self, ...this.connectedOrDurable()]
+  }
+
+  /** Everyone but this instance itself, as the starting point of a route. The same list until somebody comes or goes. */
+  connectedOrDurable(): readonly (DurableRecipient | LiveRecipient)[] {
+    this.#candidates ??= [...this.#durable.values(), ...this.#live.values()]
+    return this.#candidates
+  }
+
+  durable(name: string): DurableRecipient | undefined {
+    return this.#durable.get(name)
+  }
+
+  durableByKey(key: RecipientKey): DurableRecipient | undefined {
+    for (const recipient of this.#durable.values()) if (recipient.key === key) return recipient
+    return undefined
+  }
+
+  durableClients(): number {
+    let count = 0
+    for (const { role } of this.#durable.values()) if (role === 'client') count++
+    return count
+  }
+
+  /** The recipient that a durable introduction speaks of, remembered from now on. */
+  async identify(name: string, remote: Introduction, peer?: PeerSettings): Promise<DurableRecipient> {
+    const configured = peer && this.byUrl(peer.url)
+    if (configured && configured.name !== name) await this.#rename(configured, name)
+    const recipient = this.#durable.get(name) ?? (await this.#remember(name, remote, peer?.url))
+    if (peer) recipient.configure(peer)
+    if (!sameTags(recipient.announced, remote.tags) || recipient.clusterGroupId !== remote.clusterGroupId) {
+      recipient.announce(remote.tags)
+      recipient.clusterGroupId = remote.clusterGroupId
+      await this.#store.saveRecipient(recipient.record())
+    }
+    return recipient
+  }
+
+  /** Takes note of what a peer announces later on. */
+  async announced(recipient: DurableRecipient, tags: readonly string[]): Promise<void> {
+    if (sameTags(recipient.announced, tags)) return
+    recipient.announce(tags)
+    await this.#store.saveRecipient(recipient.record())
+  }
+
+  addLive(link: Link, tags: readonly string[]): LiveRecipient {
+    const recipient = new LiveRecipient(link, tags)
+    this.#live.set(link, recipient)
+    this.#candidates = undefined
+    return recipient
+  }
+
+  removeLive(link: Link): void {
+    if (this.#live.delete(link)) this.#candidates = undefined
+  }
+
+  /** Forgets a named client and what waits for it. */
+  async forget(name: string): Promise<void> {
+    const recipient = this.#durable.get(name)
+    if (!recipient) return
+    this.#durable.delete(name)
+    this.#candidates = undefined
+    recipient.outbox.close()
+    await this.#store.forgetRecipient(recipient.key)
+  }
+
+  /** Stops every timer; what waits is on disk. */
+  close(): void {
+    this.self.close()
+    for (const { outbox } of this.#durable.values()) outbox.close()
+  }
+
+  async #configured(peer: PeerSettings): Promise<void> {
+    const known = this.byUrl(peer.url) ?? (peer.instanceId ? this.#durable.get(peer.instanceId) : undefined)
+    const name = peer.instanceId ?? peer.url
+    const recipient =
+      known ??
+      (await this.#remember(name, { role: 'instance', tags: [], clusterGroupId: peer.clusterGroupId }, peer.url))
+    recipient.configure(peer)
+  }
+
+  async #remember(
+    name: string,
+    remote: Pick<Introduction, 'role' | 'tags' | 'clusterGroupId'>,
+    url: string | undefined,
+  ): Promise<DurableRecipient> {
+    const { role, tags, clusterGroupId } = remote
+    const record: RecipientRecord = { name, role, tags, clusterGroupId, url }
+    const key = await this.#store.saveRecipient(record)
+    return this.#durable.get(name) ?? this.#keep(new DurableRecipient({ ...record, key, pending: 0 }, this.#context))
+  }
+
+  /** The id behind a URL has become known: what waited under the URL waits under the id. */
+  async #rename(recipient: DurableRecipient, name: string): Promise<void> {
+    const { key, pending } = await this.#store.renameRecipient(recipient.name, name)
+    this.#durable.delete(recipient.name)
+    const united = this.#durable.get(name) ?? recipient
+    if (united !== recipient) {
+      recipient.successor = united
+      recipient.outbox.close()
+    }
+    united.name = name
+    united.key = key
+    united.url = recipient.url
+    united.outbox.reload(pending)
+    this.#keep(united)
+  }
+
+  #keep(recipient: DurableRecipient): DurableRecipient {
+    this.#durable.set(recipient.name, recipient)
+    this.#candidates = undefined
+    return recipient
+  }
+
+  /** The recipient that the configuration names by this URL. */
+  byUrl(url: string): DurableRecipient | undefined {
+    for (const recipient of this.#durable.values()) if (recipient.url === url) return recipient
+    return undefined
+  }
+}
+
+function sameTags(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((tag) => others.includes(tag))
+}

@@ -1,0 +1,40 @@
+import type { Recipient } from './recipients.ts'
+
+/** Why somebody is or is not to get a message: short and stable, for the passport of the message. */
+export type RouteReason = string
+
+export interface Exclusion {
+  readonly recipient: Recipient
+  readonly reason: RouteReason
+}
+
+/** Who is to get a message, as far as it is decided. Immutable: each tap of `route` hands on its own. */
+export class Route {
+  readonly recipients: readonly Recipient[]
+  readonly excluded: readonly Exclusion[]
+
+  constructor(recipients: readonly Recipient[], excluded: readonly Exclusion[] = []) {
+    this.recipients = recipients
+    this.excluded = excluded
+    Object.freeze(this)
+  }
+
+  /** The route without those of whom `leaves` is true. */
+  without(reason: RouteReason, leaves: (recipient: Recipient) => boolean): Route {
+    const excluded = this.recipients.filter(leaves)
+    if (excluded.length === 0) return this
+    return new Route(
+      this.recipients.filter((recipient) => !excluded.includes(recipient)),
+      [...this.excluded, ...excluded.map((recipient) => ({ recipient, reason }))],
+    )
+  }
+
+  /** The route with one more recipient, even one that an earlier tap has excluded. */
+  with(recipient: Recipient): Route {
+    if (this.recipients.includes(recipient)) return this
+    return new Route(
+      [...this.recipients, recipient],
+      this.excluded.filter((exclusion) => exclusion.recipient !== recipient),
+    )
+  }
+}

@@ -1,0 +1,46 @@
+import { type Message, SINGLETON_GROUP } from './message.ts'
+import { linkLimits } from './protocol/limits.ts'
+import { scanMembers } from './protocol/scan.ts'
+import { fingerprint } from './protocol/text.ts'
+import type { PendingDelivery, StoredMessage } from './store.ts'
+
+/** What is kept of a message to deliver it. */
+export function toStored(message: Message, seq: number, receivedAt: number): StoredMessage {
+  const { type, messageId, clusterGroupId, text, path } = message
+  return { seq, type, messageId, clusterGroupId, text, path, receivedAt }
+}
+
+/** A message as it was stored, to be handled again. Its text was checked when it came in. */
+export function readStored(stored: StoredMessage): Message {
+  const { text } = stored
+  const members = scanMembers(text, linkLimits.maxDepth)
+  const body = JSON.parse(text) as Message['body'] &
+    Partial<Omit<Message, 'originSequence'>> & { originSequence: string }
+  const dot = body.originSequence.lastIndexOf('.')
+  return Object.freeze({
+    type: stored.type,
+    messageId: stored.messageId,
+    originInstanceId: body.originInstanceId as string,
+    originSequence: { epoch: body.originSequence.slice(0, dot), n: Number(body.originSequence.slice(dot + 1)) },
+    clusterGroupId: body.clusterGroupId ?? SINGLETON_GROUP,
+    version: body.version,
+    orderingKey: body.orderingKey,
+    targetedTags: body.targetedTags ?? [],
+    targetInstanceId: body.targetInstanceId,
+    path: stored.path,
+    text,
+    fingerprint: fingerprint(text, members),
+    body,
+    raw(name: string) {
+      const place = members.get(name)
+      return place && text.slice(place.valueStart, place.end)
+    },
+  })
+}
+
+/** The frame that carries a message to a plain recipient: its own text, with the hop fields put in front (§1). */
+export function plainFrame(delivery: PendingDelivery, instanceId: string): string {
+  const { path, text } = delivery.message
+  const passed = path.length === 0 ? `"${instanceId}"` : `"${path.join('","')}","${instanceId}"`
+  return `{"sourceInstanceId":"${instanceId}","messagePath":[${passed}],${text.slice(1)}`
+}

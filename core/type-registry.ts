@@ -1,0 +1,73 @@
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import { problemOf, slipstreamError } from './errors.ts'
+import type { AnyMessageType } from './message-type.ts'
+import { envelopeProperties, toleratedProperties } from './protocol/fields.ts'
+import type { Received } from './protocol/received.ts'
+
+interface Registered {
+  readonly owner: string
+  readonly type: AnyMessageType
+  readonly validate: ValidateFunction
+}
+
+/** The message types that this instance knows, each with its validator, compiled once. */
+export class TypeRegistry {
+  readonly #ajv = new Ajv({ allErrors: false, strict: true, strictTypes: false, allowUnionTypes: true })
+  readonly #types = new Map<string, Registered>()
+  readonly #envelope = this.#ajv.compile({ type: 'object', properties: envelopeProperties })
+
+  /** Throws `SLP_TYPE_TAKEN` or `SLP_TYPE_SCHEMA`. */
+  register(owner: string, name: string, type: AnyMessageType): void {
+    const taken = this.#types.get(name)
+    if (taken) throw slipstreamError('SLP_TYPE_TAKEN', [name, taken.owner], { plugin: owner })
+    this.#types.set(name, { owner, type, validate: this.#compile(owner, name, type.schema) })
+  }
+
+  /** How a type whose messages are stored is handled; undefined for direct and unknown ones. */
+  stored(name: string): AnyMessageType | undefined {
+    const type = this.#types.get(name)?.type
+    return type && !type.receive ? type : undefined
+  }
+
+  /** What handles a direct type where it arrives; undefined for stored and unknown ones. */
+  receiver(name: string): ((received: Received) => void) | undefined {
+    const type = this.#types.get(name)?.type
+    return type?.receive && ((received) => type.receive?.(received as never))
+  }
+
+  knows(name: string): boolean {
+    return this.#types.has(name)
+  }
+
+  names(): readonly string[] {
+    return [...this.#types.keys()]
+  }
+
+  /** What is wrong with a body, and where; undefined when nothing is. Of an unknown type, only the envelope is judged. */
+  fault(name: string, body: unknown): string | undefined {
+    const validate = this.#types.get(name)?.validate ?? this.#envelope
+    if (validate(body)) return undefined
+    return describe(validate.errors?.[0])
+  }
+
+  #compile(owner: string, name: string, schema: object): ValidateFunction {
+    try {
+      return this.#ajv.compile({
+        ...schema,
+        properties: { ...toleratedProperties, ...propertiesOf(schema), ...envelopeProperties },
+      })
+    } catch (error) {
+      throw slipstreamError('SLP_TYPE_SCHEMA', [name, problemOf(error)], { plugin: owner, cause: error })
+    }
+  }
+}
+
+function propertiesOf(schema: object): object {
+  return (schema as { properties?: object }).properties ?? {}
+}
+
+/** Ajv's words hold names and bounds of the schema, never what was sent. */
+function describe(error: ErrorObject | undefined): string {
+  if (!error) return 'does not fit the schema of its type'
+  return `${error.instancePath} ${error.message ?? 'is invalid'}`.trimStart()
+}

@@ -1,0 +1,46 @@
+import type { Acknowledgement, Kernel, Plugin } from '../../core/index.ts'
+
+declare module '../../core/message.ts' {
+  interface MessageTypes {
+    ACK: { messageId: string; status?: string; recipients?: number }
+  }
+}
+
+/**
+ * `ACK`: "it is durable here, you may forget it". Sent to whoever a message came from once its group is on disk; received,
+ * it closes the delivery of its sender, and of nobody else.
+ */
+export function ack(): Plugin {
+  return {
+    name: 'ack',
+    apply(kernel) {
+      kernel.messageType('ACK', {
+        schema: {
+          type: 'object',
+          required: ['messageId'],
+          properties: {
+            messageId: { type: 'string' },
+            status: { type: 'string', maxLength: 32 },
+            recipients: { type: 'integer', minimum: 0 },
+          },
+        },
+        receive({ body, sender }) {
+          const settled = kernel.deliveries.acknowledged(sender, body.messageId)
+          if (!settled) kernel.log.debug('stray ack', { messageId: body.messageId, peer: sender.peer ?? sender.id })
+        },
+      })
+      kernel.hooks.ack.tap((acknowledgements) => {
+        for (const one of acknowledgements) one.sender.send(frame(one, kernel))
+      })
+    },
+  }
+}
+
+/** All members of the deployed system's ACK. Ids need no escaping. The path begins anew with the one who acknowledges. */
+function frame({ messageId, clusterGroupId, status, recipients }: Acknowledgement, { instanceId }: Kernel): string {
+  const group = clusterGroupId === undefined ? '' : `,"clusterGroupId":"${clusterGroupId}"`
+  return (
+    `{"type":"ACK","messageId":"${messageId}","originInstanceId":"${instanceId}","sourceInstanceId":"${instanceId}",` +
+    `"messagePath":["${instanceId}"]${group},"status":"${status}","recipients":${recipients}}`
+  )
+}

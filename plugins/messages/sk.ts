@@ -1,0 +1,27 @@
+import type { Plugin } from '../../core/index.ts'
+
+declare module '../../core/message.ts' {
+  interface MessageTypes {
+    SK: { key: string; value: unknown }
+  }
+}
+
+/** `SK`, set key: sets the key to a value on every instance the message is for. */
+export function setKey(): Plugin {
+  return {
+    name: 'set-key',
+    apply(kernel) {
+      kernel.messageType('SK', {
+        schema: {
+          type: 'object',
+          required: ['key', 'value'],
+          properties: {
+            key: { type: 'string', minLength: 1, maxLength: 512 },
+            value: true,
+          },
+        },
+        orderingKey: ({ key }) => key,
+      })
+    },
+  }
+}

@@ -1,0 +1,110 @@
+import type { IncomingMessage } from 'node:http'
+import { WebSocket } from 'ws'
+import { type Introduction, type PeerSettings, problemOf } from '../../../core/index.ts'
+import { type Surroundings, WebSocketConnection } from './connection.ts'
+import { readHeaders, writeQuery } from './handshake.ts'
+import { FRAME_LIMITS, HANDSHAKE_TIMEOUT_MS, SUBPROTOCOL } from './limits.ts'
+import { dialTls } from './tls.ts'
+
+/** As much of an answer other than 101 is read. */
+const MAX_ANSWER_BYTES = 4_096
+/** As much of the other end's reason is repeated. */
+const MAX_REASON_LENGTH = 200
+
+/** One attempt to reach that peer. Ends when the WebSocket is open, at the first failure, or when a signal aborts it. */
+export function open(
+  peer: PeerSettings,
+  self: Introduction,
+  surroundings: Surroundings,
+  signals: readonly AbortSignal[],
+): Promise<WebSocketConnection> {
+  const socket = new WebSocket(writeQuery(peer.url, self), [SUBPROTOCOL], optionsFor(peer))
+  const attempt = opened(socket, surroundings)
+  const release = abandonWhen(signals, surroundings, attempt.abandon)
+  return attempt.connection.finally(release)
+}
+
+function optionsFor(peer: PeerSettings) {
+  return {
+    ...FRAME_LIMITS,
+    ...(peer.url.startsWith('wss:') && dialTls(peer)),
+    ...(peer.token !== undefined && { headers: { Authorization: `Bearer ${peer.token}` } }),
+  }
+}
+
+function opened(socket: WebSocket, surroundings: Surroundings) {
+  let abandon: (why: unknown) => void = () => socket.terminate()
+  const connection = new Promise<WebSocketConnection>((resolve, reject) => {
+    abandon = (why) => {
+      reject(why)
+      socket.terminate()
+    }
+    socket.on('error', reject)
+    socket.once('unexpected-response', (_request, response) => {
+      problemOfAnswer(response).then((problem) => abandon(new Error(problem)), abandon)
+    })
+    socket.once('upgrade', (response) => {
+      acceptNoSubprotocol(response)
+      socket.once('open', () => {
+        try {
+          resolve(new WebSocketConnection(socket, response.socket, readHeaders(response.headers), surroundings))
+        } catch (error) {
+          abandon(error)
+        }
+      })
+    })
+  })
+  return { connection, abandon }
+}
+
+/**
+ * A listener may select no subprotocol (RFC 6455, §4.2.2), and the deployed ones do; `ws` takes that for an error. It looks
+ * at the answer only after this event.
+ */
+function acceptNoSubprotocol(response: IncomingMessage): void {
+  response.headers['sec-websocket-protocol'] ??= SUBPROTOCOL
+}
+
+/** Abandons when a signal says so, and at the deadline, which also holds for an answer that trickles in. */
+function abandonWhen(
+  signals: readonly AbortSignal[],
+  { runtime }: Surroundings,
+  abandon: (why: unknown) => void,
+): () => void {
+  const abort = (event: Event) => abandon((event.target as AbortSignal).reason)
+  const late = () => abandon(new Error(`no WebSocket within ${HANDSHAKE_TIMEOUT_MS} ms`))
+  const timer = runtime.after(HANDSHAKE_TIMEOUT_MS, late)
+  for (const signal of signals) signal.addEventListener('abort', abort)
+  return () => {
+    timer.cancel()
+    for (const signal of signals) signal.removeEventListener('abort', abort)
+  }
+}
+
+/** HTTP status and, when the other end gave one in JSON, its reason. */
+async function problemOfAnswer(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of response) {
+    bytes += chunk.length
+    if (bytes <= MAX_ANSWER_BYTES) chunks.push(chunk)
+  }
+  const reason = reasonIn(Buffer.concat(chunks).toString())
+  return `it answered HTTP ${response.statusCode} ${response.statusMessage}${reason && ` (${reason})`}`
+}
+
+function reasonIn(body: string): string {
+  let answer: unknown
+  try {
+    answer = JSON.parse(body)
+  } catch {
+    return '' // a proxy answers in HTML; the status has to do
+  }
+  if (typeof answer !== 'object' || answer === null || !('reason' in answer)) return ''
+  return String(answer.reason).replace(/\p{C}/gu, ' ').slice(0, MAX_REASON_LENGTH)
+}
+
+/** In one line. A host of several addresses fails with an `AggregateError` that says nothing but its code. */
+export function problemOfDial(error: unknown): string {
+  return problemOf(error instanceof AggregateError ? (error.errors[0] ?? error) : error)
+}

@@ -1,0 +1,34 @@
+import { entryLimits } from '../../../core/index.ts'
+
+/** The subprotocol of the plain level (§1 of the protocol). */
+export const SUBPROTOCOL = 'slipstream.v1'
+
+/** From the first byte of a TCP connection, or of a dial, to an open WebSocket. */
+export const HANDSHAKE_TIMEOUT_MS = 5_000
+
+/** How long the other end may take to answer a close before its socket is destroyed. */
+export const CLOSE_GRACE_MS = 2_000
+
+/**
+ * What one connection may cost while it is read. A frame may be 16 KiB larger than a message, so that one
+ * just over the limit is answered with a NACK, and only what is far beyond costs the connection (1009).
+ * Fragments and chunks are bounded because tiny ones cost far more memory than their bytes (CVE-2026-48779).
+ */
+export const FRAME_LIMITS = Object.freeze({
+  maxPayload: entryLimits.maxBytes + 16 * 1024,
+  maxFragments: 64,
+  maxBufferedChunks: 1024,
+  perMessageDeflate: false,
+  skipUTF8Validation: false,
+})
+
+/** What a TCP connection may cost before it has become a WebSocket. */
+export const HTTP_LIMITS = Object.freeze({
+  headersTimeout: HANDSHAKE_TIMEOUT_MS,
+  requestTimeout: HANDSHAKE_TIMEOUT_MS,
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 8 * 1024,
+})
+
+/** TCP connections that may be shaking hands beside the WebSockets that are open; one more is dropped unanswered. */
+export const HANDSHAKE_ROOM = 128

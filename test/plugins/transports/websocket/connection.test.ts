@@ -1,0 +1,258 @@
+import { connect } from 'node:net'
+import { expect } from 'chai'
+import { client, closeAll, closeLater, closing, dial, eventually, hurried, instance, listening, transport } from './support.ts'
+
+const numbers = (count: number) => Array.from({ length: count }, (_, n) => String(n))
+
+describe('websocket: frames', () => {
+  afterEach(closeAll)
+
+  it('go both ways, in order', async () => {
+    const listener = await listening()
+    const dialled = (await dial(transport(), listener.url)).listen()
+    const accepted = await listener.next()
+    for (const frame of numbers(1_000)) {
+      dialled.connection.send(`to ${frame}`)
+      accepted.connection.send(`fro ${frame}`)
+    }
+    await eventually(() => accepted.frames.length === 1_000 && dialled.frames.length === 1_000)
+    expect(accepted.frames).to.deep.equal(numbers(1_000).map((frame) => `to ${frame}`))
+    expect(dialled.frames).to.deep.equal(numbers(1_000).map((frame) => `fro ${frame}`))
+  })
+
+  it('come with their text unchanged and their size in bytes', async () => {
+    const { url, transport: own } = await listening({ silent: true })
+    const sent = '{"value":9007199254740993,"name":"Zürich 🏔"}'
+    const seen: [string, number][] = []
+    const accepting = transport()
+    const address = await accepting.listen(
+      () => instance(),
+      (connection) => connection.handle({ frame: (...frame) => seen.push(frame), closed: () => undefined }),
+    )
+    expect(address).to.not.equal(url)
+    ;(await dial(own, address)).connection.send(sent)
+    await eventually(() => seen.length === 1)
+    expect(seen).to.deep.equal([[sent, Buffer.byteLength(sent)]])
+  })
+
+  it('are kept until somebody handles them, at the end that was dialled', async () => {
+    const { url, next } = await listening({ silent: true })
+    const { hostname, port } = new URL(url)
+    const stream = connect(Number(port), hostname)
+    closeLater(() => stream.destroy())
+    // The handshake and the first frame in one packet: a masked text frame "hi".
+    stream.write(
+      'GET / HTTP/1.1\r\nHost: slipstream\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+        'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: c2xpcHN0cmVhbXNsaXBzdA==\r\n\r\n\x81\x82\0\0\0\0hi',
+      'latin1',
+    )
+    const end = await next()
+    await turns(20)
+    end.listen()
+    await eventually(() => end.frames.length === 1)
+    expect(end.frames).to.deep.equal(['hi'])
+  })
+
+  it('are kept until somebody handles them, at the end that dialled', async () => {
+    const accepting = transport()
+    const address = await accepting.listen(
+      () => instance(),
+      (connection) => connection.send('at once'),
+    )
+    const dialled = await dial(transport(), address)
+    await turns(20)
+    dialled.listen()
+    await eventually(() => dialled.frames.length === 1)
+    expect(dialled.frames).to.deep.equal(['at once'])
+  })
+
+  it('wait while reading is paused', async () => {
+    const { url, next } = await listening()
+    const other = await client(url)
+    const end = await next()
+    end.connection.pause()
+    other.send('later')
+    await turns(20)
+    expect(end.frames).to.deep.equal([])
+    end.connection.resume()
+    await eventually(() => end.frames.length === 1)
+  })
+
+  it('are counted while they wait for the end of the turn', async () => {
+    const { url, next } = await listening()
+    const received: string[] = []
+    const other = await client(url)
+    other.on('message', (data) => received.push(String(data)))
+    const { connection } = await next()
+    for (const frame of numbers(10)) connection.send(frame)
+    expect(connection.bufferedBytes).to.be.greaterThan(9)
+    await eventually(() => connection.bufferedBytes === 0 && received.length === 10)
+  })
+
+  it('are counted while the other end does not read, and all arrive when it does', async () => {
+    const { url, next } = await listening()
+    const other = await client(url)
+    const { connection } = await next()
+    other.pause()
+    const frame = 'x'.repeat(64 * 1024)
+    for (let sent = 0; sent < 200; sent++) connection.send(frame)
+    await turns(20)
+    expect(connection.bufferedBytes).to.be.greaterThan(1024 * 1024)
+    let received = 0
+    other.on('message', () => received++)
+    other.resume()
+    await eventually(() => received === 200 && connection.bufferedBytes === 0)
+  })
+
+  it('that are sent after closing are dropped without an error', async () => {
+    const { url, next } = await listening()
+    const other = await client(url)
+    const received: string[] = []
+    other.on('message', (data) => received.push(String(data)))
+    const end = await next()
+    end.connection.send('before')
+    end.connection.close(1001, 'going away')
+    end.connection.send('after')
+    await closing(other)
+    end.connection.send('long after')
+    expect(received).to.deep.equal(['before'])
+  })
+})
+
+describe('websocket: the end of a connection', () => {
+  afterEach(closeAll)
+
+  it('is told to both, once, with code and reason', async () => {
+    const listener = await listening()
+    const dialled = (await dial(transport(), listener.url)).listen()
+    const accepted = await listener.next()
+    accepted.connection.close(4009, 'replaced')
+    accepted.connection.close(1001, 'twice does nothing')
+    await eventually(() => accepted.closed !== undefined && dialled.closed !== undefined)
+    expect(accepted.closed).to.deep.equal({ code: 4009, reason: 'replaced' })
+    expect(dialled.closed).to.deep.equal({ code: 4009, reason: 'replaced' })
+  })
+
+  it('is told also to who handles it only afterwards', async () => {
+    const { url, next } = await listening({ silent: true })
+    const other = await client(url)
+    const end = await next()
+    other.terminate()
+    end.connection.send('into the void')
+    end.connection.close(1001, 'nobody there')
+    await turns(20)
+    end.listen()
+    await eventually(() => end.closed !== undefined)
+  })
+
+  it('takes a reason of any length', async () => {
+    const { url, next } = await listening()
+    const other = await client(url)
+    const end = await next()
+    end.connection.close(1008, 'ü'.repeat(100))
+    expect(await closing(other)).to.deep.equal({ code: 1008, reason: 'ü'.repeat(61) })
+  })
+
+  it('comes although the other end does not answer, after a grace', async () => {
+    const { url, next } = await listening({ runtime: hurried(50) })
+    const other = await client(url)
+    const end = await next()
+    other.pause()
+    end.connection.close(1001, 'going away')
+    await eventually(() => end.closed !== undefined)
+    expect(end.closed).to.deep.equal({ code: 1001, reason: 'going away' })
+  })
+
+  it('comes when reading is paused, too', async () => {
+    const { url, next } = await listening()
+    const other = await client(url)
+    const end = await next()
+    end.connection.pause()
+    end.connection.close(1013, 'try again later')
+    expect(await closing(other)).to.deep.equal({ code: 1013, reason: 'try again later' })
+    await eventually(() => end.closed !== undefined)
+  })
+
+  const broken: [what: string, code: number, send: (socket: Awaited<ReturnType<typeof client>>) => void][] = [
+    ['a binary frame', 1008, (socket) => socket.send(Buffer.from('{}'))],
+    ['a frame beyond 272 KiB', 1009, (socket) => socket.send('x'.repeat(272 * 1024 + 1))],
+    ['text that is not UTF-8', 1007, (socket) => socket.send(Buffer.from([0xff]), { binary: false })],
+    ['more than 64 fragments', 1008, (socket) => numbers(65).forEach((part) => socket.send(part, { fin: false }))],
+  ]
+  for (const [what, code, send] of broken) {
+    it(`is ${code} after ${what}, and the others stay`, async () => {
+      const { url, next } = await listening()
+      const [faulty, bystander] = [await client(url), await client(url)]
+      const [end, other] = [await next(), await next()]
+      send(faulty)
+      expect(await closing(faulty)).to.include({ code })
+      await eventually(() => end.closed !== undefined)
+      expect(end.frames).to.deep.equal([])
+      bystander.send('still here')
+      await eventually(() => other.frames.length === 1)
+    })
+  }
+
+  it('does not come for a frame of 272 KiB', async () => {
+    const { url, next } = await listening()
+    const other = await client(url)
+    other.send('x'.repeat(272 * 1024))
+    const end = await next()
+    await eventually(() => end.frames.length === 1)
+  })
+
+  it('lets nothing through that came after a binary frame', async () => {
+    const { url, next } = await listening()
+    const other = await client(url)
+    other.send(Buffer.from('{}'))
+    other.send('too late')
+    const end = await next()
+    await closing(other)
+    expect(end.frames).to.deep.equal([])
+  })
+})
+
+describe('websocket: heartbeat', () => {
+  afterEach(closeAll)
+
+  it('ends a connection whose other end is silent for 30 s', async () => {
+    const { url, next } = await listening({ runtime: hurried(100) })
+    let pings = 0
+    const other = await client(url, [], { autoPong: false })
+    other.on('ping', () => pings++)
+    const end = await next()
+    await eventually(() => end.closed !== undefined)
+    expect(end.closed).to.deep.equal({ code: 1006, reason: 'no sign of life for 30000 ms' })
+    expect(pings).to.be.greaterThan(0)
+  })
+
+  it('keeps one that answers, or that only talks', async () => {
+    const { url, next } = await listening({ options: { heartbeatMs: 20, deadAfterMs: 60 } })
+    const answers = await client(url)
+    const talks = await client(url, [], { autoPong: false })
+    const [first, second] = [await next(), await next()]
+    let pings = 0
+    answers.on('ping', () => pings++)
+    talks.on('ping', () => talks.send('alive'))
+    await eventually(() => pings > 8)
+    expect([first.closed, second.closed]).to.deep.equal([undefined, undefined])
+  })
+
+  it('does not blame the other end while this end has paused reading', async () => {
+    const { url, next } = await listening({ options: { heartbeatMs: 20, deadAfterMs: 40 } })
+    const other = await client(url)
+    const end = await next()
+    end.connection.pause()
+    let pings = 0
+    other.on('ping', () => pings++)
+    await eventually(() => pings > 8)
+    end.connection.resume()
+    other.send('patient')
+    await eventually(() => end.frames.length === 1)
+    expect(end.closed).to.equal(undefined)
+  })
+})
+
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
