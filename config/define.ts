@@ -49,7 +49,7 @@ export interface SlipstreamConfig {
 export interface TlsConfig {
   readonly cert?: string | undefined
   readonly key?: string | undefined
-  /** Authorities that are trusted beside the system's own. */
+  /** With it, whoever connects must show a certificate that it signed (mutual TLS). */
   readonly ca?: string | undefined
 }
 

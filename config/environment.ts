@@ -1,4 +1,4 @@
-import { slipstreamError } from '../core/errors.ts'
+import { slipstreamError } from '../core/index.ts'
 import type { Environment } from './define.ts'
 import { type OptionName, optionNames, options } from './options.ts'
 import { type Fault, faultsOf } from './schema.ts'

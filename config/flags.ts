@@ -1,4 +1,4 @@
-import { slipstreamError } from '../core/errors.ts'
+import { slipstreamError } from '../core/index.ts'
 import { type OptionName, optionNames, options } from './options.ts'
 import { faultsOf } from './schema.ts'
 import { parseText } from './text.ts'
@@ -17,7 +17,9 @@ export function readFlags(flags: Flags): Values {
     const given = flags[attributeOf(name)]
     if (given !== undefined) values[name] = valueOf(name, given)
   }
-  const problems = faultsOf(configOf(values)).map(({ option, path, problem }) => `${option ? options[option].flag : path} ${problem}`)
+  const problems = faultsOf(configOf(values)).map(
+    ({ option, path, problem }) => `${option ? options[option].flag : path} ${problem}`,
+  )
   if (problems.length > 0) throw slipstreamError('SLP_CONFIG_FLAG', [problems])
   return values
 }

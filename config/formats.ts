@@ -3,7 +3,9 @@ import { defaultExport, importModule } from './modules.ts'
 
 /** In this order; the first that exists counts. */
 export const SEARCH_PLACES: readonly string[] = [
-  ...['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json', 'yaml', 'yml'].map((extension) => `slipstream.config.${extension}`),
+  ...['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json', 'yaml', 'yml'].map(
+    (extension) => `slipstream.config.${extension}`,
+  ),
   ...['', '.json', '.yaml', '.yml'].map((extension) => `.slipstreamrc${extension}`),
   'package.json',
 ]

@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { cosmiconfig } from 'cosmiconfig'
-import { problemOf, slipstreamError } from '../core/errors.ts'
+import { problemOf, slipstreamError } from '../core/index.ts'
 import type { Environment, SlipstreamConfig } from './define.ts'
 import { loaders, SEARCH_PLACES } from './formats.ts'
 import { describe, faultsOf } from './schema.ts'
@@ -56,7 +56,12 @@ async function exists(file: string): Promise<boolean> {
 
 /** What the file exports; undefined for an empty one, and for a package.json without a `slipstream` member. */
 async function read(file: string): Promise<unknown> {
-  const explorer = cosmiconfig('slipstream', { loaders, searchPlaces: [...SEARCH_PLACES], searchStrategy: 'none', cache: false })
+  const explorer = cosmiconfig('slipstream', {
+    loaders,
+    searchPlaces: [...SEARCH_PLACES],
+    searchStrategy: 'none',
+    cache: false,
+  })
   const result = await explorer.load(file)
   return result?.config
 }

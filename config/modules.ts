@@ -41,7 +41,12 @@ export async function resolveModule(name: string, from: string): Promise<string 
 
 /** A package whose entry is missing has the same code; its message names the entry instead. */
 function isNotFound(error: unknown, name: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND' && error.message.includes(`'${name}'`)
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    error.code === 'MODULE_NOT_FOUND' &&
+    error.message.includes(`'${name}'`)
+  )
 }
 
 /** Imported late: most instances name no plugin and have no TypeScript to run. */

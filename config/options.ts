@@ -1,5 +1,5 @@
+import { ID_PATTERN } from '../core/index.ts'
 import type { LogsConfig, SlipstreamConfig, TlsConfig } from './define.ts'
-import { ID_PATTERN } from '../core/protocol/fields.ts'
 
 /** A setting as flags, environment, schema and README know it: this table is what all of them are made from. */
 export interface Option {
@@ -107,7 +107,10 @@ export const options: Readonly<Record<OptionName, Option>> = {
     default: 8080,
   },
   adminHost: {
-    schema: text('Address that the port of metrics, health and administration listens on.', 'a host name or an address'),
+    schema: text(
+      'Address that the port of metrics, health and administration listens on.',
+      'a host name or an address',
+    ),
     flag: '--admin-host',
     environment: 'SLIPSTREAM_ADMIN_HOST',
     default: '127.0.0.1',
@@ -131,7 +134,7 @@ export const options: Readonly<Record<OptionName, Option>> = {
     isFile: true,
   },
   'tls.ca': {
-    schema: pem("Authorities that are trusted beside the system's own."),
+    schema: pem('With it, whoever connects must show a certificate that it signed (mutual TLS).'),
     flag: '--tls-ca',
     environment: 'SLIPSTREAM_TLS_CA',
     isFile: true,
@@ -175,11 +178,22 @@ function text(description: string, expected: string): OptionSchema {
 
 function pem(description: string): OptionSchema {
   const expected = 'the path of a PEM file, or PEM text'
-  return { type: 'string', minLength: 1, maxLength: 262_144, description: `${description} PEM file, or PEM text.`, expected }
+  return {
+    type: 'string',
+    minLength: 1,
+    maxLength: 262_144,
+    description: `${description} PEM file, or PEM text.`,
+    expected,
+  }
 }
 
 function id(description: string): OptionSchema {
-  return { type: 'string', pattern: ID_PATTERN, description, expected: '1 to 128 of the characters A-Z a-z 0-9 . _ : -' }
+  return {
+    type: 'string',
+    pattern: ID_PATTERN,
+    description,
+    expected: '1 to 128 of the characters A-Z a-z 0-9 . _ : -',
+  }
 }
 
 function whole(description: string, maximum: number): OptionSchema {
@@ -192,7 +206,11 @@ function yesOrNo(description: string): OptionSchema {
 
 function tags(description: string): OptionSchema {
   const expected = 'a list of tags, each 1 to 64 characters without blanks and commas'
-  const items = { type: 'string', pattern: '^[^\\s,]{1,64}$', expected: 'a tag of 1 to 64 characters without blanks and commas' }
+  const items = {
+    type: 'string',
+    pattern: '^[^\\s,]{1,64}$',
+    expected: 'a tag of 1 to 64 characters without blanks and commas',
+  }
   return { type: 'array', maxItems: 256, items, description, expected }
 }
 

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
-import { problemOf, slipstreamError } from '../core/errors.ts'
 import type { Plugin } from '../core/index.ts'
+import { problemOf, slipstreamError } from '../core/index.ts'
 import type { PluginEntry, PluginOptions } from './define.ts'
 import { defaultExport, importModule, resolveModule } from './modules.ts'
 
@@ -17,7 +17,8 @@ export async function loadPlugins(entries: readonly PluginEntry[], from: string)
 
 async function expandAll(entries: readonly unknown[], place: string, from: string): Promise<readonly Plugin[]> {
   const plugins: Plugin[] = []
-  for (const [index, entry] of entries.entries()) plugins.push(...(await expand(await entry, `${place}[${index}]`, from)))
+  for (const [index, entry] of entries.entries())
+    plugins.push(...(await expand(await entry, `${place}[${index}]`, from)))
   return plugins
 }
 

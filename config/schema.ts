@@ -57,7 +57,11 @@ function faultOf(error: ErrorObject): Fault {
   const { instancePath: path, parentSchema, params, keyword } = error
   const option = optionNames.find((name) => `${path}/`.startsWith(`${pointer(name)}/`))
   if (keyword === 'additionalProperties') {
-    return { option, path: `${path}/${params.additionalProperty}`, problem: unknownKey(params.additionalProperty, parentSchema) }
+    return {
+      option,
+      path: `${path}/${params.additionalProperty}`,
+      problem: unknownKey(params.additionalProperty, parentSchema),
+    }
   }
   if (keyword === 'required') return { option, path: `${path}/${params.missingProperty}`, problem: 'is missing' }
   return { option, path, problem: `must be ${parentSchema?.expected}` }
@@ -73,7 +77,13 @@ function pointer(name: OptionName): string {
 }
 
 function section(name: 'tls' | 'logs', description: string): object {
-  return { type: 'object', additionalProperties: false, description, expected: 'an object', properties: propertiesOf(`${name}.`) }
+  return {
+    type: 'object',
+    additionalProperties: false,
+    description,
+    expected: 'an object',
+    properties: propertiesOf(`${name}.`),
+  }
 }
 
 /** Schemas of the options directly below a prefix. */

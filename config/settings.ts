@@ -1,15 +1,16 @@
 import { defaultSettings, type Settings } from '../core/index.ts'
-import type { OptionName } from './options.ts'
-import type { Values } from './values.ts'
+import type { SlipstreamConfig } from './define.ts'
+import { configOf, type Values } from './values.ts'
 
-declare module '../core/index.ts' {
+declare module '../core/settings.ts' {
   interface Settings {
     /** The SQLite file. */
     readonly storagePath?: string
     /** Counted failures of a delivery before it becomes a dead letter. */
     readonly maxRepublishAttempts?: number
-    /** Address and port of metrics, health and administration. */
+    /** Address of metrics, health and administration. */
     readonly adminHost?: string
+    /** Port of metrics, health and administration. */
     readonly adminPort?: number
     /** File that holds the token for administration. */
     readonly adminTokenFile?: string
@@ -23,15 +24,11 @@ declare module '../core/index.ts' {
  * nobody did, an option that was given to the plugin itself counts, and then the plugin's default.
  */
 export function settingsOf(said: Values): Settings {
-  const { retryInSeconds, drainTimeoutSeconds, metricsPort, ...rest } = said
-  const settings: Record<string, unknown> = {
-    retryDelayMs: milliseconds(retryInSeconds),
-    drainTimeoutMs: milliseconds(drainTimeoutSeconds),
-    adminPort: metricsPort,
+  const { retryInSeconds, drainTimeoutSeconds, metricsPort, ...same } = configOf(said) as SlipstreamConfig
+  const renamed = {
+    ...(retryInSeconds !== undefined && { retryDelayMs: retryInSeconds * 1_000 }),
+    ...(drainTimeoutSeconds !== undefined && { drainTimeoutMs: drainTimeoutSeconds * 1_000 }),
+    ...(metricsPort !== undefined && { adminPort: metricsPort }),
   }
-  for (const [name, value] of Object.entries(rest)) {
-    const [outer = name, inner] = name.split('.')
-    settings[outer] = inner === undefined ? value : { ...(settings[outer] as object | undefined), [inner]: value }
-  }
-  return { ...defaultSettings, ...settings }
+  return Object.freeze({ ...defaultSettings, ...(same as Partial<Settings>), ...renamed })
 }

@@ -1,11 +1,12 @@
-import { slipstreamError } from '../core/errors.ts'
 import type { Plugin } from '../core/index.ts'
+import { slipstreamError } from '../core/index.ts'
 import { health } from '../plugins/admin/health/index.ts'
 import { http } from '../plugins/admin/http/index.ts'
 import { logging } from '../plugins/admin/logging/index.ts'
 import { memoryHint } from '../plugins/dedup/memory.ts'
 import { republish } from '../plugins/delivery/republish.ts'
 import { ack } from '../plugins/messages/ack.ts'
+import { hello } from '../plugins/messages/hello.ts'
 import { nack } from '../plugins/messages/nack.ts'
 import { setArray } from '../plugins/messages/sa.ts'
 import { setKey } from '../plugins/messages/sk.ts'
@@ -26,6 +27,7 @@ const factories = {
   setArray,
   ack,
   nack,
+  hello,
   path,
   tags,
   target,

@@ -13,7 +13,9 @@ export function decodeUrlConfig(text: string): readonly unknown[] | string {
   if (base64.startsWith('[')) return `${EXPECTED}. It is plain JSON: encode it with base64 -w0`
   if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(base64)) return `${EXPECTED}. It is not base64`
   const peers = parse(Buffer.from(base64, 'base64'))
-  return Array.isArray(peers) ? peers : `${EXPECTED}. ${peers === undefined ? 'What it encodes is not JSON' : 'It is JSON, but not an array'}`
+  return Array.isArray(peers)
+    ? peers
+    : `${EXPECTED}. ${peers === undefined ? 'What it encodes is not JSON' : 'It is JSON, but not an array'}`
 }
 
 function parse(bytes: Buffer): unknown {

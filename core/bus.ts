@@ -64,7 +64,10 @@ class SlipstreamBus implements Bus {
     this.#plugins = plugins
     this.#settings = Object.freeze({ ...defaultSettings, ...settings })
     this.#runtime = runtime
-    this.#guard = new Guard(runtime, this.#settings.tapBudgetMs)
+    this.#guard = new Guard(runtime, this.#settings.tapBudgetMs, (error) => {
+      const { plugin = 'kernel', hook = 'unknown', message: reason } = error
+      this.#parts.log.error('plugin failed', { plugin, hook, reason, error })
+    })
     this.#guard.watch(this.#hooks)
     this.#group = new GroupCommit(runtime, (arrivals, settlements) =>
       this.#running.journey.commit(arrivals, settlements),

@@ -34,6 +34,9 @@ const TEXTS = {
     `The store failed: ${problem}. Nothing is acknowledged until it is opened anew; publishers will repeat what they have no ACK for.`,
   SLP_STORE_LOST: (problem: string) =>
     `The store cannot be trusted any more: ${problem}. Nothing is acknowledged; check the disk, then start again on the same file.`,
+  SLP_STORE_NODE: (version: string, node: string) =>
+    `better-sqlite3 ${version} would crash on Node ${node}, which has no Node-API 10. Install better-sqlite3@12, or run Node 22.14 or later.`,
+  SLP_RECIPIENT_UNKNOWN: (name: string) => `No recipient is named "${name}". Save it first, or correct the name.`,
   SLP_INSTANCE_ID_CHANGED: (stored: string, wished: string) =>
     `This store belongs to instance "${stored}", the configuration asks for "${wished}". Remove the setting, or start with an empty store.`,
   SLP_INSTANCE_ID_INVALID: () => 'An instance id is 1 to 128 of the characters A-Z a-z 0-9 . _ : -',

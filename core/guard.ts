@@ -29,18 +29,24 @@ export type GuardedHooks = { readonly [Name in HookName]: GuardedHook<Hooks[Name
 type AnyFunction = (...args: unknown[]) => unknown
 type Callback = (error?: unknown, result?: unknown) => void
 
+/** Hooks whose taps decide something: what they throw must be known to whoever asked. All other taps only take part. */
+const DECIDING: ReadonlySet<string> = new Set<HookName>(['onReceive', 'route', 'persist', 'start'])
+
 /**
  * Stands between the hooks and every tap, from the moment of its registration: errors name plugin and hook and keep their
- * cause, time is measured, waiting has an end, and a callback counts once (tapable would run all later taps again).
+ * cause, time is measured, waiting has an end, and a callback counts once (tapable would run all later taps again). Where
+ * taps only take part, one that fails is reported and keeps nobody else from their turn.
  */
 export class Guard {
   readonly #runtime: Runtime
   readonly #budgetMs: number
+  readonly #report: (error: SlipstreamError) => void
   readonly #accounts = new Map<string, PluginAccount>()
 
-  constructor(runtime: Runtime, budgetMs: number) {
+  constructor(runtime: Runtime, budgetMs: number, report: (error: SlipstreamError) => void) {
     this.#runtime = runtime
     this.#budgetMs = budgetMs
+    this.#report = report
   }
 
   /** Wraps whatever is tapped into these hooks from now on. */
@@ -88,7 +94,7 @@ export class Guard {
       try {
         return fn(...args)
       } catch (error) {
-        throw this.#attribute(name, hook, error)
+        return this.#failed(name, hook, error)
       } finally {
         account.calls++
         account.milliseconds += this.#runtime.monotonic() - began
@@ -103,7 +109,7 @@ export class Guard {
       try {
         return await this.#within(name, hook, Promise.resolve(fn(...args)))
       } catch (error) {
-        throw this.#attribute(name, hook, error)
+        return this.#failed(name, hook, error)
       } finally {
         account.calls++
         account.milliseconds += this.#runtime.monotonic() - began
@@ -141,6 +147,12 @@ export class Guard {
     } finally {
       timer?.cancel()
     }
+  }
+
+  #failed(plugin: string, hook: string, error: unknown): undefined {
+    const attributed = this.#attribute(plugin, hook, error)
+    if (DECIDING.has(hook) || !(attributed instanceof SlipstreamError)) throw attributed
+    this.#report(attributed)
   }
 
   /** An error of slipstream's own keeps its code; anything else becomes `SLP_PLUGIN_FAILED`, with what was thrown as cause. */

@@ -8,7 +8,8 @@ import type { Entry, Settlement, StoreVerdict } from './store.ts'
 
 /**
  * Every hook of the bus, in the order in which a message meets them. The first five are the journey; the rest tell what
- * happened. Hooks for one message are synchronous and pure; whatever does I/O takes a whole batch.
+ * happened. Hooks for one message are synchronous and pure; whatever does I/O takes a whole batch. A tap that throws stops
+ * `onReceive`, `route`, `persist` and `start`; in all others it is reported, and the next one has its turn.
  *
  * Plugins never hold these themselves: `kernel.hooks` offers the same names, each tap guarded (`guard.ts`).
  */

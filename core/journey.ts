@@ -44,12 +44,16 @@ export class Journey {
     try {
       received = this.#read(text, bytes, sender)
       const receipt = hooks.onReceive.call(received)
-      if (receipt) return answerTo(received, receipt, hooks)
       const handle = types.receiver(received.type)
-      if (handle) return handle(received)
-      const message = this.#admit(received)
-      const route = hooks.route.call(forwarder.candidates(message), message)
-      group.add({ received, message, route })
+      if (receipt) {
+        answerTo(received, receipt, hooks)
+      } else if (handle) {
+        handle(received)
+      } else {
+        const message = this.#admit(received)
+        const route = hooks.route.call(forwarder.candidates(message), message)
+        group.add({ received, message, route })
+      }
     } catch (error) {
       answerTo(received ?? { sender }, error, hooks)
     }

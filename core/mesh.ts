@@ -169,10 +169,11 @@ export class Mesh {
   #storeFailed(error: unknown, settlements: readonly Settlement[]): void {
     const { runtime, parts, group, fail } = this.#context
     parts.log.critical('store failed', { reason: problemOf(error), error })
-    if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') return fail(error as Error)
-    runtime.after(SETTLE_AGAIN_MS, () => {
-      for (const settlement of settlements) group.settle(settlement)
-    })
+    if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') fail(error as Error)
+    else
+      runtime.after(SETTLE_AGAIN_MS, () => {
+        for (const settlement of settlements) group.settle(settlement)
+      })
   }
 }
 

@@ -8,7 +8,6 @@
  *       }
  *     }
  */
-// biome-ignore lint/suspicious/noEmptyInterface: plugins merge their types into it; a type alias could not be merged into
 export interface MessageTypes {}
 
 /** The name of a message type that some loaded plugin's types know. */

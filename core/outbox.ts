@@ -177,15 +177,16 @@ export class Outbox {
     if (this.#inFlight.size === 0 || this.#closed) return
     const { runtime, retryDelayMs } = this.#context
     const quiet = runtime.monotonic() - this.#progressAt
-    if (quiet < retryDelayMs) return this.#wait(retryDelayMs - quiet)
+    if (quiet < retryDelayMs) {
+      this.#wait(retryDelayMs - quiet)
+      return
+    }
     const due = [...this.#inFlight.values()].map(({ delivery, sends }) => ({
       recipient: this.#recipient,
       message: delivery.message,
       sends,
     }))
     this.#arm()
-    this.#context.hooks.republish.promise(due).catch((error: unknown) => {
-      this.#context.log.error('republish failed', { recipient: this.#recipient.name, reason: problemOf(error), error })
-    })
+    void this.#context.hooks.republish.promise(due)
   }
 }

@@ -37,7 +37,6 @@ export interface Plugin {
  * Services that plugins offer to each other, by name. Empty here; a plugin that offers one adds its type by declaration
  * merging and its object by `kernel.provide`.
  */
-// biome-ignore lint/suspicious/noEmptyInterface: plugins merge their services into it
 export interface Services {}
 
 /** What `apply` is given: one view of the bus for each plugin, so that whatever it registers bears its name. */

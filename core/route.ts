@@ -21,12 +21,13 @@ export class Route {
 
   /** The route without those of whom `leaves` is true. */
   without(reason: RouteReason, leaves: (recipient: Recipient) => boolean): Route {
-    const excluded = this.recipients.filter(leaves)
-    if (excluded.length === 0) return this
-    return new Route(
-      this.recipients.filter((recipient) => !excluded.includes(recipient)),
-      [...this.excluded, ...excluded.map((recipient) => ({ recipient, reason }))],
-    )
+    const kept: Recipient[] = []
+    const excluded: Exclusion[] = [...this.excluded]
+    for (const recipient of this.recipients) {
+      if (leaves(recipient)) excluded.push({ recipient, reason })
+      else kept.push(recipient)
+    }
+    return kept.length === this.recipients.length ? this : new Route(kept, excluded)
   }
 
   /** The route with one more recipient, even one that an earlier tap has excluded. */

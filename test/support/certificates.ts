@@ -51,7 +51,13 @@ async function authority(folder: string, name: string): Promise<Certificate> {
   return { cert, key }
 }
 
-async function leaf(folder: string, name: string, issuer: Certificate, names: string, days = '2'): Promise<Certificate> {
+async function leaf(
+  folder: string,
+  name: string,
+  issuer: Certificate,
+  names: string,
+  days = '2',
+): Promise<Certificate> {
   const { cert, key } = filesOf(folder, name)
   const request = join(folder, `${name}.csr`)
   const extensions = join(folder, `${name}.ext`)

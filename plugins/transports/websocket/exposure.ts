@@ -21,6 +21,8 @@ export function refuseExposedDial(peer: PeerSettings, allowInsecure: boolean): v
     throw slipstreamError('SLP_INSECURE', [`The link to ${host} is not encrypted; its URL should begin with wss:`])
   }
   if (peer.rejectUnauthorized === false) {
-    throw slipstreamError('SLP_INSECURE', [`The link to ${host} would accept any certificate (rejectUnauthorized: false)`])
+    throw slipstreamError('SLP_INSECURE', [
+      `The link to ${host} would accept any certificate (rejectUnauthorized: false)`,
+    ])
   }
 }

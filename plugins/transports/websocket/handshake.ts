@@ -109,7 +109,9 @@ function readTags(values: readonly string[], role: Role): string[] {
 
 /** Leaves names as they are, so that clients may compare them as sent. By way of bytes, as half a surrogate would throw. */
 function encode(text: string): string {
-  return Buffer.from(text).toString().replace(/[^A-Za-z0-9._:-]/gu, encodeURIComponent)
+  return Buffer.from(text)
+    .toString()
+    .replace(/[^A-Za-z0-9._:-]/gu, encodeURIComponent)
 }
 
 function decode(text: string): string {

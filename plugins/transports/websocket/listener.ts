@@ -22,7 +22,11 @@ const NO_UPGRADE: Refusal = { status: 426, code: 'UPGRADE_REQUIRED', reason: 'th
 const ORIGIN: Refusal = { status: 403, code: 'FORBIDDEN', reason: 'this Origin is not among allowedOrigins' }
 const STOPPING: Refusal = { status: 503, code: 'BUSY', reason: 'this instance is going away' }
 const FULL: Refusal = { status: 503, code: 'BUSY', reason: 'maxConnections is reached' }
-const PROTOCOL: Refusal = { status: 400, code: 'INVALID_HANDSHAKE', reason: `the subprotocol is ${SUBPROTOCOL}, or none` }
+const PROTOCOL: Refusal = {
+  status: 400,
+  code: 'INVALID_HANDSHAKE',
+  reason: `the subprotocol is ${SUBPROTOCOL}, or none`,
+}
 
 /** The listening side: an HTTP server that answers nothing but upgrades to WebSocket on `/`. */
 export class Listener {
@@ -34,11 +38,7 @@ export class Listener {
   readonly #streams = new Set<Socket>()
   #stopped: Promise<void> | undefined
 
-  constructor(
-    surroundings: Surroundings,
-    introduce: Introduce,
-    accept: (connection: WebSocketConnection) => void,
-  ) {
+  constructor(surroundings: Surroundings, introduce: Introduce, accept: (connection: WebSocketConnection) => void) {
     const { tls, maxConnections } = surroundings.options
     this.#surroundings = surroundings
     this.#introduce = introduce

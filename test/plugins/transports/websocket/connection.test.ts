@@ -1,6 +1,18 @@
 import { connect } from 'node:net'
 import { expect } from 'chai'
-import { client, closeAll, closeLater, closing, dial, eventually, hurried, instance, listening, transport } from './support.ts'
+import {
+  client,
+  closeAll,
+  closeLater,
+  closing,
+  dial,
+  End,
+  eventually,
+  hurried,
+  instance,
+  listening,
+  transport,
+} from './support.ts'
 
 const numbers = (count: number) => Array.from({ length: count }, (_, n) => String(n))
 
@@ -21,16 +33,13 @@ describe('websocket: frames', () => {
   })
 
   it('come with their text unchanged and their size in bytes', async () => {
-    const { url, transport: own } = await listening({ silent: true })
+    const { url, next } = await listening({ silent: true })
+    const seen: [text: string, bytes: number][] = []
+    const other = await client(url)
+    const { connection } = await next()
+    connection.handle({ frame: (...frame) => seen.push(frame), closed: () => undefined })
     const sent = '{"value":9007199254740993,"name":"Zürich 🏔"}'
-    const seen: [string, number][] = []
-    const accepting = transport()
-    const address = await accepting.listen(
-      () => instance(),
-      (connection) => connection.handle({ frame: (...frame) => seen.push(frame), closed: () => undefined }),
-    )
-    expect(address).to.not.equal(url)
-    ;(await dial(own, address)).connection.send(sent)
+    other.send(sent)
     await eventually(() => seen.length === 1)
     expect(seen).to.deep.equal([[sent, Buffer.byteLength(sent)]])
   })
@@ -57,7 +66,7 @@ describe('websocket: frames', () => {
     const accepting = transport()
     const address = await accepting.listen(
       () => instance(),
-      (connection) => connection.send('at once'),
+      (connection) => new End(connection).listen().connection.send('at once'),
     )
     const dialled = await dial(transport(), address)
     await turns(20)

@@ -8,6 +8,7 @@ import {
   closeAll,
   closeLater,
   dial,
+  End,
   get,
   instance,
   listening,
@@ -32,7 +33,7 @@ describe('websocket: introductions', () => {
   it('asks for each connection anew what this end says of itself towards that one', async () => {
     const listener = transport()
     const introduce = (towards: string | undefined) => instance({ tags: ['for', towards ?? 'anybody'] })
-    const url = await listener.listen(introduce, () => undefined)
+    const url = await listener.listen(introduce, (connection) => new End(connection).listen())
     const tagsFor = async (instanceId: string | undefined) =>
       (await dial(transport(), url, instance({ instanceId }))).connection.remote.tags
     expect(await tagsFor('gcp-1')).to.deep.equal(['for', 'gcp-1'])

@@ -33,7 +33,9 @@ describe('websocket: TLS', () => {
   })
 
   it('takes PEM text as well as paths', async () => {
-    const [cert, key, ca] = await Promise.all([made.server.cert, made.server.key, made.ca].map((p) => readFile(p, 'utf8')))
+    const [cert, key, ca] = await Promise.all(
+      [made.server.cert, made.server.key, made.ca].map((p) => readFile(p, 'utf8')),
+    )
     if (cert === undefined || key === undefined || ca === undefined) throw new Error('no certificates')
     const { url } = await secure({ cert, key })
     await dial(transport(), { url, ca })
@@ -51,7 +53,12 @@ describe('websocket: TLS', () => {
     ['another authority', () => made.server, () => ({ ca: made.otherCa }), /self-signed|unable to (get|verify)/],
     ['a certificate for another name', () => made.elsewhere, () => ({ ca: made.ca }), /altnames/],
     ['a certificate that ran out', () => made.expired, () => ({ ca: made.ca }), /expired/],
-    ['a peer without the certificate asked for', withCa, () => ({ ca: made.ca }), /certificate required|ECONNRESET|hang up|EPIPE/],
+    [
+      'a peer without the certificate asked for',
+      withCa,
+      () => ({ ca: made.ca }),
+      /certificate required|ECONNRESET|hang up|EPIPE/,
+    ],
     [
       "a peer with a stranger's certificate",
       withCa,
@@ -83,10 +90,13 @@ describe('websocket: TLS', () => {
   it('does not let the environment switch checking off', async () => {
     const { url } = await secure()
     const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED
+    const { emitWarning } = process
     process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
+    process.emitWarning = () => undefined
     try {
       expect(await rejection(dial(transport(), { url, ca: made.otherCa }))).to.include({ code: 'SLP_DIAL' })
     } finally {
+      process.emitWarning = emitWarning
       if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED
       else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before
     }
@@ -117,7 +127,7 @@ describe('websocket: TLS', () => {
       closeLater(() => stream.destroy())
       stream.write(said, 'latin1')
     }
-    await dial(transport(), { url: listener.url, ca: made.ca })
+    ;(await dial(transport(), { url: listener.url, ca: made.ca })).listen()
     await listener.transport.close()
   })
 
@@ -125,14 +135,19 @@ describe('websocket: TLS', () => {
     ['a certificate that is not there', () => ({ ...made.server, cert: '/nowhere/s3cret.pem' })],
     ['a key that is neither PEM nor a path', () => ({ ...made.server, key: 's3cret'.repeat(9) })],
     ['a key of another certificate', () => ({ ...made.server, key: made.client.key })],
-    ['PEM that is broken', () => ({ ...made.server, cert: '-----BEGIN CERTIFICATE-----\ns3cret\n-----END CERTIFICATE-----' })],
+    [
+      'PEM that is broken',
+      () => ({ ...made.server, cert: '-----BEGIN CERTIFICATE-----\ns3cret\n-----END CERTIFICATE-----' }),
+    ],
   ]
   for (const [what, tls] of unusable) {
     it(`names what is wrong with ${what}, without repeating it`, async () => {
       for (const attempt of [secure(tls()), dial(transport(), { url: 'wss://127.0.0.1:1', ...tls() })]) {
         const error = await rejection(attempt)
         expect(error.code).to.equal('SLP_TLS')
-        expect(`${error.message} ${error.cause}`).to.match(/cert|key/).and.not.match(/s3cret/)
+        expect(`${error.message} ${error.cause}`)
+          .to.match(/cert|key/)
+          .and.not.match(/s3cret/)
       }
     })
   }

@@ -46,7 +46,10 @@ describe('websocket: listening', () => {
   })
 
   it('holds settings above options', async () => {
-    const { url } = await listening({ settings: { host: 'localhost', port: 0 }, options: { host: '127.0.0.1', port: 1 } })
+    const { url } = await listening({
+      settings: { host: 'localhost', port: 0 },
+      options: { host: '127.0.0.1', port: 1 },
+    })
     expect(url).to.match(/^ws:\/\/localhost:/)
   })
 
@@ -118,10 +121,9 @@ describe('websocket: going away', () => {
 
   it('takes nobody new after stopListening, and keeps who is in', async () => {
     const listener = await listening()
-    const other = await client(listener.url)
     const halfOpen = tcp(listener.url)
-    const half = 'GET / HTTP/1.1\r\nHost: slipstream\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n'
-    halfOpen.write(half)
+    halfOpen.write('GET / HTTP/1.1\r\nHost: slipstream\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n')
+    const other = await client(listener.url)
     await listener.next()
     await listener.transport.stopListening()
     expect((await rejection(refusal(listener.url, '/'))).message).to.include('ECONNREFUSED')

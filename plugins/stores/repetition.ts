@@ -1,0 +1,32 @@
+import type { Message, StoreVerdict } from '../../core/index.ts'
+
+/** How long the id that a publisher gave is remembered, in milliseconds (§6 of the protocol). */
+export const ID_WINDOW_MS = 24 * 60 * 60 * 1_000
+
+/** What must be known of a stored message to judge another one of the same id. */
+export interface KnownMessage {
+  readonly fingerprint: string
+  readonly publisher: string | null
+  readonly receivedAt: number
+  readonly recipients: number
+}
+
+/** The name of the client that published it; null when it gave none: then the path begins with an instance, or is empty. */
+export function publisherOf({ path, originInstanceId }: Message): string | null {
+  const first = path[0]
+  return first === undefined || first === originInstanceId ? null : first
+}
+
+/**
+ * What a message is, when the newest one of its id is known: a repetition, or another message under a used id.
+ * Undefined: it is new, for that id was last used too long ago.
+ */
+export function judgeSameId(message: Message, known: KnownMessage, now: number): StoreVerdict | undefined {
+  if (known.receivedAt <= now - ID_WINDOW_MS) return undefined
+  const publisher = publisherOf(message)
+  const samePublisher = publisher === null || known.publisher === null || publisher === known.publisher
+  if (!samePublisher || message.fingerprint !== known.fingerprint) return CONFLICT
+  return { status: 'duplicate', recipients: known.recipients }
+}
+
+const CONFLICT: StoreVerdict = Object.freeze({ status: 'conflict' })

@@ -1,0 +1,38 @@
+import type { Plugin } from '../../../core/index.ts'
+import { SqliteStore } from './store.ts'
+
+export { SqliteStore, type SqliteStoreOptions } from './store.ts'
+
+declare module '../../../core/settings.ts' {
+  interface Settings {
+    /** The SQLite file; goes before the option of the plugin (`SLIPSTREAM_STORAGE_PATH`). */
+    readonly storagePath?: string
+  }
+}
+
+export interface SqliteOptions {
+  /** The file. Its folder is made when it is missing. */
+  readonly path?: string
+  /** Size at which the file takes nothing new until there is room again, in bytes. */
+  readonly maxBytes?: number
+}
+
+const DEFAULT_PATH = './slipstream-data/slipstream.db'
+const DEFAULT_MAX_BYTES = 10 * 1024 ** 3
+
+/** Keeps messages in one SQLite file: nothing is acknowledged before it would survive a power cut. */
+export function sqlite(options: SqliteOptions = {}): Plugin {
+  return {
+    name: 'store-sqlite',
+    options,
+    optionsSchema: {
+      type: 'object',
+      properties: { path: { type: 'string', minLength: 1 }, maxBytes: { type: 'integer', minimum: 1024 ** 2 } },
+      additionalProperties: false,
+    },
+    apply(kernel) {
+      const path = kernel.settings.storagePath ?? options.path ?? DEFAULT_PATH
+      kernel.store(new SqliteStore({ path, maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES, log: kernel.log }))
+    },
+  }
+}

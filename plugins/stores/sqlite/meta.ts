@@ -1,0 +1,30 @@
+import type { Database, Statement } from './database.ts'
+
+interface Values {
+  /** Drawn once, kept for ever. */
+  instance_id: string
+  epoch: string
+  /** The greatest `seq` that was ever given: none is given twice, even when its message is gone. */
+  last_seq: number
+  /** The greatest version stamp among all messages that were stored. */
+  last_version: string
+}
+
+/** The few facts about the store itself. */
+export class Meta {
+  readonly #get: Statement<[string]>
+  readonly #set: Statement<[string, unknown]>
+
+  constructor(database: Database) {
+    this.#get = database.prepare<[string]>('SELECT value FROM meta WHERE key = ?').pluck()
+    this.#set = database.prepare('INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value')
+  }
+
+  get<Key extends keyof Values>(key: Key): Values[Key] | undefined {
+    return this.#get.get(key) as Values[Key] | undefined
+  }
+
+  set<Key extends keyof Values>(key: Key, value: Values[Key]): void {
+    this.#set.run(key, value)
+  }
+}

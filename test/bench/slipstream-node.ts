@@ -1,0 +1,24 @@
+/**
+ * One slipstream with its standard plugins; message logs are off, as anybody would have them under load.
+ *
+ * Arguments: its name, the path of its file, and the URL of the next hop if there is one.
+ */
+import { standard } from '../../config/standard.ts'
+import { createBus, type Plugin } from '../../core/index.ts'
+import { reportTo } from './child.ts'
+
+const [instanceId, storagePath, nextHop] = process.argv.slice(2) as [string, string, string | undefined]
+
+const bus = createBus({
+  plugins: standard() as readonly Plugin[],
+  settings: {
+    instanceId,
+    storagePath,
+    port: 0,
+    adminPort: 0,
+    logs: { message: false, debug: false },
+    peers: nextHop ? [{ url: nextHop, tags: ['bench'] }] : [],
+  },
+})
+await bus.start()
+reportTo(bus.addresses[0] as string)
