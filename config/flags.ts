@@ -15,7 +15,7 @@ export function readFlags(flags: Flags): Values {
   const values: Values = {}
   for (const name of optionNames) {
     const given = flags[attributeOf(name)]
-    if (given !== undefined) values[name] = valueOf(name, given)
+    if (given !== undefined) values[name] = parsed(name, given)
   }
   const problems = faultsOf(configOf(values)).map(
     ({ option, path, problem }) => `${option ? options[option].flag : path} ${problem}`,
@@ -28,7 +28,7 @@ function attributeOf(name: OptionName): string {
   return options[name].flag.slice('--'.length).replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())
 }
 
-function valueOf(name: OptionName, given: unknown): unknown {
+function parsed(name: OptionName, given: unknown): unknown {
   const value = typeof given === 'string' ? parseText(options[name], given) : given
   return name === 'peers' && Array.isArray(value) ? value.map((url: unknown) => ({ url })) : value
 }

@@ -12,20 +12,22 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return best
 }
 
-/** Levenshtein: how many characters must be inserted, removed or replaced. */
+/** Characters to insert, remove, replace or swap with their neighbour (optimal string alignment). */
 function editDistance(from: string, to: string): number {
-  let previous = Array.from({ length: to.length + 1 }, (_, column) => column)
-  for (const [row, letter] of [...from].entries()) {
-    const current = [row + 1]
+  const table = new Map<string, number>()
+  const at = (row: number, column: number) => table.get(`${row},${column}`) ?? row + column
+  for (let row = 1; row <= from.length; row++) {
     for (let column = 1; column <= to.length; column++) {
-      const replaced = at(previous, column - 1) + (letter === to[column - 1] ? 0 : 1)
-      current.push(Math.min(replaced, at(previous, column) + 1, at(current, column - 1) + 1))
+      const same = from[row - 1] === to[column - 1]
+      const swapped = from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1]
+      const distance = Math.min(
+        at(row - 1, column) + 1,
+        at(row, column - 1) + 1,
+        at(row - 1, column - 1) + (same ? 0 : 1),
+        swapped ? at(row - 2, column - 2) + 1 : Number.POSITIVE_INFINITY,
+      )
+      table.set(`${row},${column}`, distance)
     }
-    previous = current
   }
-  return at(previous, to.length)
-}
-
-function at(row: readonly number[], column: number): number {
-  return row[column] ?? Number.POSITIVE_INFINITY
+  return at(from.length, to.length)
 }

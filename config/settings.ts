@@ -2,10 +2,8 @@ import { defaultSettings, type Settings } from '../core/index.ts'
 import type { SlipstreamConfig } from './define.ts'
 import { configOf, type Values } from './values.ts'
 
-declare module '../core/settings.ts' {
+declare module '../core/index.ts' {
   interface Settings {
-    /** The SQLite file. */
-    readonly storagePath?: string
     /** Counted failures of a delivery before it becomes a dead letter. */
     readonly maxRepublishAttempts?: number
     /** Address of metrics, health and administration. */

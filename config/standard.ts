@@ -14,6 +14,7 @@ import { prometheus } from '../plugins/metrics/prometheus.ts'
 import { path } from '../plugins/routes/path.ts'
 import { tags } from '../plugins/routes/tags.ts'
 import { target } from '../plugins/routes/target.ts'
+import { memory } from '../plugins/stores/memory.ts'
 import { sqlite } from '../plugins/stores/sqlite/index.ts'
 import { websocket } from '../plugins/transports/websocket/index.ts'
 import type { PluginOptions } from './define.ts'
@@ -57,9 +58,9 @@ export function standard(options: StandardOptions = {}): Plugin[] {
   return names.filter((name) => options[name] !== false).map((name) => make(name, options[name]))
 }
 
-/** What a configuration may call by name, `standard` among them. */
+/** What a configuration may call by name: the preset, each of its plugins, and a store for trials. */
 export const builtIns: ReadonlyMap<string, (options?: PluginOptions) => unknown> = new Map(
-  Object.entries({ standard, ...factories }) as [string, (options?: PluginOptions) => unknown][],
+  Object.entries({ standard, memory, ...factories }) as [string, (options?: PluginOptions) => unknown][],
 )
 
 /** `StandardOptions` has held each name to its own options; here they are one of many. */

@@ -49,6 +49,10 @@ const TEXTS = {
     `Cannot listen on ${address}: ${problem}. Choose another host or port.`,
   SLP_DIAL: (address: string, problem: string) =>
     `Cannot connect to ${address}: ${problem}. It is dialled again; if this stays, check the peer's url, certificates and token, and whether it listens.`,
+  SLP_ROUTE_TAKEN: (method: string, path: string) =>
+    `${method} ${path} is served by another plugin already. Load one of the two plugins.`,
+  SLP_TOKEN_FILE: (file: string, problem: string) =>
+    `The admin token in ${file} cannot be used: ${problem}. It takes 32 to 4096 bytes that only their owner may read: openssl rand -hex 32 > ${file}; chmod 600 ${file}`,
   SLP_INSECURE: (what: string) =>
     `${what}. Configure TLS (SLIPSTREAM_TLS_CERT, SLIPSTREAM_TLS_KEY), stay on loopback, or set SLIPSTREAM_ALLOW_INSECURE=true if the network is trusted.`,
   SLP_TLS: (what: string) => `TLS cannot be set up: ${what}.`,
@@ -73,6 +77,10 @@ const TEXTS = {
   SLP_CONFIG_PLUGIN_FAILED: (name: string, problem: string) => `Plugin "${name}" cannot be made: ${problem}.`,
   SLP_CONFIG_PLUGIN_ENTRY: (place: string, found: string) =>
     `${place} is ${found}. An entry is a plugin, a name, [name, options], a list of entries, or false.`,
+  SLP_UNREACHABLE: (url: string, problem: string) =>
+    `${url} cannot be reached: ${problem}. Start an instance there (slipstream start), or name another one with --url.`,
+  SLP_UNACKNOWLEDGED: (messageId: string, problem: string) =>
+    `Message ${messageId} was not acknowledged: ${problem}. It may be stored or not; send it again with the same id.`,
   SLP_BUS_STATE: (what: string) => `The bus ${what}.`,
 } as const
 

@@ -26,7 +26,7 @@ const CLOSE_BRACKET = 0x5d
 export function scanMembers(text: string, maxDepth: number): ReadonlyMap<string, Member> {
   const members = new Map<string, Member>()
   let at = skipSpace(text, 0)
-  if (text.charCodeAt(at) !== OPEN_BRACE) throw new ProtocolFault('INVALID_MESSAGE', 'a message is a JSON object')
+  if (text.charCodeAt(at) !== OPEN_BRACE) throw notAnObject(text, at)
   at = skipSpace(text, at + 1)
   if (text.charCodeAt(at) === CLOSE_BRACE) return endOfText(text, at + 1, members)
   for (;;) {
@@ -116,6 +116,15 @@ function skipNested(text: string, from: number, maxDepth: number): number {
     at++
   }
   throw invalid(text.length)
+}
+
+function notAnObject(text: string, at: number): ProtocolFault {
+  try {
+    JSON.parse(text)
+  } catch {
+    return invalid(at)
+  }
+  return new ProtocolFault('INVALID_MESSAGE', 'a message is a JSON object')
 }
 
 function invalid(at: number): ProtocolFault {

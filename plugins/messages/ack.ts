@@ -1,6 +1,6 @@
 import type { Acknowledgement, Kernel, Plugin } from '../../core/index.ts'
 
-declare module '../../core/message.ts' {
+declare module '../../core/index.ts' {
   interface MessageTypes {
     ACK: { messageId: string; status?: string; recipients?: number }
   }

@@ -1,7 +1,7 @@
 import type { Kernel, Link, Plugin } from '../../core/index.ts'
 import { reachable } from '../../core/index.ts'
 
-declare module '../../core/message.ts' {
+declare module '../../core/index.ts' {
   interface MessageTypes {
     HELLO: { tags: readonly string[] }
   }
@@ -32,24 +32,18 @@ export function hello(): Plugin {
           )
         },
       })
-      kernel.hooks.linkUp.tap((link) => {
-        told.set(link, said(kernel, link))
-        tellAll(kernel, told)
-      })
+      // What the handshake said may have been overtaken while the link opened: each link is told once more at its start.
+      kernel.hooks.linkUp.tap(() => tellAll(kernel, told))
       kernel.hooks.linkDown.tap(() => tellAll(kernel, told))
     },
   }
-}
-
-function said(kernel: Kernel, link: Link): string {
-  return JSON.stringify(reachable(kernel.settings.tags, kernel.recipients(), link.peer))
 }
 
 /** Tells each peer what has changed for it. Peers that know already are left in peace, so that it ends in a ring as well. */
 function tellAll(kernel: Kernel, told: WeakMap<Link, string>): void {
   for (const link of kernel.links()) {
     if (link.role !== 'instance' || !link.connection.remote.announces) continue
-    const tags = said(kernel, link)
+    const tags = JSON.stringify(reachable(kernel.settings.tags, kernel.recipients(), link.peer))
     if (told.get(link) === tags) continue
     told.set(link, tags)
     link.send(`{"type":"HELLO","tags":${tags}}`)

@@ -1,6 +1,6 @@
 import type { Plugin, Refusal } from '../../core/index.ts'
 
-declare module '../../core/message.ts' {
+declare module '../../core/index.ts' {
   interface MessageTypes {
     NACK: { messageId?: string; code: string; reason?: string; retryable?: boolean; retryAfterMs?: number }
   }

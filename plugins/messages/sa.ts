@@ -1,6 +1,6 @@
 import type { Plugin } from '../../core/index.ts'
 
-declare module '../../core/message.ts' {
+declare module '../../core/index.ts' {
   interface MessageTypes {
     SA: { key: string; value: readonly unknown[] }
   }

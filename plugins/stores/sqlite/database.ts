@@ -5,7 +5,10 @@ import { problemOf, slipstreamError } from '../../../core/index.ts'
 import { assertNodeRunsDriver } from './driver.ts'
 
 export type Database = BetterSqlite3.Database
-export type Statement<Parameters extends unknown[] = unknown[], Row = unknown> = BetterSqlite3.Statement<Parameters, Row>
+export type Statement<Parameters extends unknown[] = unknown[], Row = unknown> = BetterSqlite3.Statement<
+  Parameters,
+  Row
+>
 
 /** How long to wait for another process's lock, in milliseconds. The event loop stands still meanwhile. */
 const BUSY_TIMEOUT_MS = 250

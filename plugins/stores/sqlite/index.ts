@@ -3,7 +3,7 @@ import { SqliteStore } from './store.ts'
 
 export { SqliteStore, type SqliteStoreOptions } from './store.ts'
 
-declare module '../../../core/settings.ts' {
+declare module '../../../core/index.ts' {
   interface Settings {
     /** The SQLite file; goes before the option of the plugin (`SLIPSTREAM_STORAGE_PATH`). */
     readonly storagePath?: string

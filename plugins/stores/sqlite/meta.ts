@@ -17,7 +17,9 @@ export class Meta {
 
   constructor(database: Database) {
     this.#get = database.prepare<[string]>('SELECT value FROM meta WHERE key = ?').pluck()
-    this.#set = database.prepare('INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value')
+    this.#set = database.prepare(
+      'INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+    )
   }
 
   get<Key extends keyof Values>(key: Key): Values[Key] | undefined {

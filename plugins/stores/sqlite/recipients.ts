@@ -104,10 +104,12 @@ function prepare(database: Database) {
     changeName: database.prepare<[string, RecipientKey]>('UPDATE recipient SET name = ? WHERE key = ?'),
     changeUrl: database.prepare<[string | null, RecipientKey]>('UPDATE recipient SET url = ? WHERE key = ?'),
     // What both wait for waits once: the second row stays behind and goes with the recipient.
-    move: database.prepare<[RecipientKey, RecipientKey]>('UPDATE OR IGNORE delivery SET recipient = ? WHERE recipient = ?'),
+    move: database.prepare<[RecipientKey, RecipientKey]>(
+      'UPDATE OR IGNORE delivery SET recipient = ? WHERE recipient = ?',
+    ),
     settlePassed: database.prepare<[RecipientKey, string]>(`
       DELETE FROM delivery WHERE recipient = ? AND EXISTS (
-        SELECT 1 FROM message, json_each(iif(json_valid(path), path, '[]')) AS passed
+        SELECT 1 FROM message, json_each(iif(json_valid(message.path), message.path, '[]')) AS passed
         WHERE message.seq = delivery.seq AND passed.value = ?)`),
     count: database.prepare<[RecipientKey], number>('SELECT count(*) FROM delivery WHERE recipient = ?').pluck(),
     removeDeliveries: database.prepare<[RecipientKey]>('DELETE FROM delivery WHERE recipient = ?'),

@@ -11,7 +11,7 @@ const MAX_ANSWER_BYTES = 4_096
 /** As much of the other end's reason is repeated. */
 const MAX_REASON_LENGTH = 200
 
-/** One attempt to reach that peer. Ends when the WebSocket is open, at the first failure, or when a signal aborts it. */
+/** One attempt to reach that peer: until the WebSocket is open, something fails, or a signal aborts it. */
 export function open(
   peer: PeerSettings,
   self: Introduction,
@@ -58,8 +58,8 @@ function opened(socket: WebSocket, surroundings: Surroundings) {
 }
 
 /**
- * A listener may select no subprotocol (RFC 6455, §4.2.2), and the deployed ones do; `ws` takes that for an error. It looks
- * at the answer only after this event.
+ * A listener may select no subprotocol (RFC 6455, §4.2.2), and the deployed ones do; `ws` takes that for an error.
+ * It looks at the answer only after this event.
  */
 function acceptNoSubprotocol(response: IncomingMessage): void {
   response.headers['sec-websocket-protocol'] ??= SUBPROTOCOL

@@ -45,7 +45,7 @@ export function writeQuery(peerUrl: string, self: Introduction): URL {
   return url
 }
 
-/** What a listener says of itself. A deployed one sends no such headers and stays unnamed. Throws a `HandshakeError`. */
+/** What a listener says of itself; a deployed one sends none of it and stays unnamed. Throws a `HandshakeError`. */
 export function readHeaders(headers: IncomingHttpHeaders): Introduction {
   const instanceId = readName('Slipstream-Instance-Id', headerOf(headers, 'slipstream-instance-id'))
   const tags = headerOf(headers, 'slipstream-tags')?.split(',').map(decode) ?? []
@@ -107,7 +107,7 @@ function readTags(values: readonly string[], role: Role): string[] {
   return tags
 }
 
-/** Leaves names as they are, so that clients may compare them as sent. By way of bytes, as half a surrogate would throw. */
+/** Leaves names as they are, for readers that do not decode. By way of bytes, because half a surrogate would throw. */
 function encode(text: string): string {
   return Buffer.from(text)
     .toString()

@@ -6,8 +6,8 @@ export type { TlsSettings, WebsocketOptions } from './options.ts'
 export { WebSocketTransport, type WebSocketTransportDependencies } from './transport.ts'
 
 /**
- * Links over WebSockets: listens on `settings.host`:`settings.port` with `settings.tls`, and dials peers whose URL begins
- * with ws: or wss:.
+ * Links over WebSockets: listens on `settings.host`:`settings.port` with `settings.tls`, and dials peers whose URL
+ * begins with ws: or wss:.
  */
 export function websocket(options: WebsocketOptions = {}): Plugin {
   return {

@@ -8,7 +8,7 @@ import type { TlsSettings } from './options.ts'
 /** Both ends must speak at least this (RFC 8996 retires what came before). */
 const MIN_VERSION = 'TLSv1.2'
 
-/** How the listening side does TLS; with a `ca` it lets in only those who show a certificate of it. Throws `SLP_TLS`. */
+/** How the listening side does TLS; with a `ca`, who connects must show a certificate of it. Throws `SLP_TLS`. */
 export function listenTls(settings: TlsSettings): ServerOptions {
   const mutual = settings.ca !== undefined
   return {
@@ -19,7 +19,7 @@ export function listenTls(settings: TlsSettings): ServerOptions {
   }
 }
 
-/** How that peer is dialled over TLS. Files are read anew for each dial, so that a renewed one counts. Throws `SLP_TLS`. */
+/** How that peer is dialled over TLS. Files are read anew for each dial: a renewed one counts. Throws `SLP_TLS`. */
 export function dialTls(peer: PeerSettings): SecureContextOptions & { rejectUnauthorized: boolean } {
   const material = readMaterial(`the link to ${new URL(peer.url).host}`, peer)
   // Said in full: left out, NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment would decide.

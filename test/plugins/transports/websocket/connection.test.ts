@@ -1,10 +1,12 @@
 import { connect } from 'node:net'
 import { expect } from 'chai'
+import type { WebSocket } from 'ws'
 import {
   client,
   closeAll,
   closeLater,
   closing,
+  countingTimers,
   dial,
   End,
   eventually,
@@ -125,6 +127,7 @@ describe('websocket: frames', () => {
     await closing(other)
     end.connection.send('long after')
     expect(received).to.deep.equal(['before'])
+    expect(end.connection.bufferedBytes).to.equal(0)
   })
 })
 
@@ -182,11 +185,22 @@ describe('websocket: the end of a connection', () => {
     await eventually(() => end.closed !== undefined)
   })
 
-  const broken: [what: string, code: number, send: (socket: Awaited<ReturnType<typeof client>>) => void][] = [
+  it('leaves no timer behind', async () => {
+    const { runtime, pending } = countingTimers()
+    const { url, next } = await listening({ runtime })
+    const dialled = (await dial(transport({ runtime }), url)).listen()
+    const accepted = await next()
+    expect(pending()).to.equal(2)
+    accepted.connection.close(1001, 'going away')
+    await eventually(() => accepted.closed !== undefined && dialled.closed !== undefined)
+    expect(pending()).to.equal(0)
+  })
+
+  const broken: [what: string, code: number, send: (socket: WebSocket) => void][] = [
     ['a binary frame', 1008, (socket) => socket.send(Buffer.from('{}'))],
     ['a frame beyond 272 KiB', 1009, (socket) => socket.send('x'.repeat(272 * 1024 + 1))],
     ['text that is not UTF-8', 1007, (socket) => socket.send(Buffer.from([0xff]), { binary: false })],
-    ['more than 64 fragments', 1008, (socket) => numbers(65).forEach((part) => socket.send(part, { fin: false }))],
+    ['more than 64 fragments', 1008, (socket) => sendFragments(socket, 65)],
   ]
   for (const [what, code, send] of broken) {
     it(`is ${code} after ${what}, and the others stay`, async () => {
@@ -261,6 +275,10 @@ describe('websocket: heartbeat', () => {
     expect(end.closed).to.equal(undefined)
   })
 })
+
+function sendFragments(socket: WebSocket, count: number): void {
+  for (const part of numbers(count)) socket.send(part, { fin: false })
+}
 
 async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))

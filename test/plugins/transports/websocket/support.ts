@@ -11,8 +11,9 @@ import {
   type Runtime,
   type Settings,
   systemRuntime,
+  type Timer,
 } from '../../../../core/index.ts'
-import { type WebsocketOptions, WebSocketTransport } from '../../../../plugins/transports/websocket/index.ts'
+import { WebSocketTransport, type WebsocketOptions } from '../../../../plugins/transports/websocket/index.ts'
 
 /** What a test opened, and how it is closed again: newest first. */
 const leftOpen: (() => unknown)[] = []
@@ -41,6 +42,26 @@ export const hurried = (times: number): Runtime => ({
   monotonic: () => systemRuntime.monotonic() * times,
   after: (milliseconds, task) => systemRuntime.after(milliseconds / times, task),
 })
+
+/** A runtime that knows how many of its timers have neither run nor been cancelled. */
+export function countingTimers(): { runtime: Runtime; pending(): number } {
+  const timers = new Set<Timer>()
+  const after = (milliseconds: number, task: () => void): Timer => {
+    const inner = systemRuntime.after(milliseconds, () => {
+      timers.delete(timer)
+      task()
+    })
+    const timer = {
+      cancel: () => {
+        timers.delete(timer)
+        inner.cancel()
+      },
+    }
+    timers.add(timer)
+    return timer
+  }
+  return { runtime: { ...systemRuntime, after }, pending: () => timers.size }
+}
 
 /** Keeps all that was logged, errors with their messages and stacks, as one text to search in. */
 export class RecordingLog implements Log {

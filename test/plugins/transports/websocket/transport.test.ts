@@ -3,6 +3,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { expect } from 'chai'
 import type { Kernel, Transport } from '../../../../core/index.ts'
 import { defaultSettings, systemRuntime } from '../../../../core/index.ts'
+import { problemOfDial } from '../../../../plugins/transports/websocket/dial.ts'
 import { websocket } from '../../../../plugins/transports/websocket/index.ts'
 import {
   client,
@@ -189,6 +190,11 @@ describe('websocket: dialling', () => {
       expect(error.code).to.equal('SLP_DIAL')
       expect(error.message).to.include(dialled).and.include('ECONNREFUSED')
     }
+  })
+
+  it('says why none of several addresses answered', () => {
+    const refused = [new Error('connect ECONNREFUSED ::1:7070'), new Error('connect ECONNREFUSED 127.0.0.1:7070')]
+    expect(problemOfDial(new AggregateError(refused))).to.equal('connect ECONNREFUSED ::1:7070')
   })
 
   it("repeats the other end's status and reason", async () => {

@@ -1,0 +1,73 @@
+import { slipstreamError } from '../../core/errors.ts'
+import { BUS_FIELDS } from '../../core/protocol/fields.ts'
+import { withoutMembers } from '../../core/protocol/text.ts'
+import { type Client, type Closed, connect } from '../client.ts'
+import type { Frame } from '../frame.ts'
+import { paint, print, say } from '../output.ts'
+import { untilSignal } from '../signals.ts'
+
+export interface ListenOptions {
+  readonly type?: readonly string[]
+  /** Prefix. */
+  readonly key?: string
+  readonly tag?: readonly string[]
+  readonly name?: string
+  readonly url: string
+  readonly count?: number
+  readonly json?: boolean
+}
+
+/** Members that stand in columns of their own, or say nothing to a reader. */
+const NOT_BODY: ReadonlySet<string> = new Set([...BUS_FIELDS, 'type', 'key', 'targetedTags'])
+
+/**
+ * Shows messages until a signal, the count, or the end of the connection. With a name each is acknowledged after it was
+ * printed, so that none is lost when the reader goes away.
+ */
+export async function listen(options: ListenOptions): Promise<void> {
+  const { url, name, tag: tags, json, count = Number.POSITIVE_INFINITY } = options
+  let printed = 0
+  let ending = false
+  const end = (client: Client) => {
+    ending = true
+    void client.close()
+  }
+  const onMessage = async (message: Frame, client: Client) => {
+    if (ending) return
+    if (wanted(message, options)) {
+      await print(json ? oneLine(message.text) : lineOf(message))
+      printed++
+    }
+    if (name !== undefined && message.messageId !== undefined) client.acknowledge(message.messageId)
+    if (printed >= count) end(client)
+  }
+  const client = await connect({ url, name, tags, onMessage })
+  say(`Listening at ${url}${name === undefined ? '' : ` as ${name}`}. ^C ends it.`)
+  void untilSignal().then(() => end(client))
+  const closed = await client.closed
+  if (!ending) throw slipstreamError('SLP_UNREACHABLE', [url, `it closed the connection (${wordsOf(closed)})`])
+}
+
+function wanted({ type, body }: Frame, { type: types, key: prefix }: ListenOptions): boolean {
+  if (types && !types.includes(type)) return false
+  return prefix === undefined || (typeof body.key === 'string' && body.key.startsWith(prefix))
+}
+
+/** Type, key, value and tags, as JSON has them: unlike what they stand for, that cannot steer a terminal. */
+function lineOf(message: Frame): string {
+  const { type, text, members } = message
+  const key = message.raw('key')?.slice(1, -1) ?? ''
+  const value = message.raw('value') ?? withoutMembers(text, members, NOT_BODY)
+  const tags = message.raw('targetedTags')
+  const cells = [paint('cyan', type), paint('bold', key), value, ...(tags ? [paint('gray', tags)] : [])]
+  return oneLine(cells.filter((cell) => cell !== '').join('  '))
+}
+
+/** Between the parts of a JSON text a line may end; within its strings a C1 control character may stand, alone of its kind. */
+function oneLine(text: string): string {
+  return text.replaceAll(/[\r\n]+/g, ' ').replaceAll(/[\u007f-\u009f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16)}`)
+}
+
+function wordsOf({ code, reason }: Closed): string {
+  return reason === '' ? `code ${code}` : `${code} ${reason}`
+}

@@ -1,0 +1,30 @@
+import type { Flags } from '../../config/flags.ts'
+import { resolveConfig } from '../../config/resolve.ts'
+import { type Bus, createBus, VERSION } from '../../core/index.ts'
+import { Exit } from '../exit.ts'
+import { paint, say, sayError } from '../output.ts'
+import { untilSignal } from '../signals.ts'
+
+/** Runs an instance until a signal asks it to end, or until it can no longer keep its promises. */
+export async function start(flags: Flags): Promise<void> {
+  const { settings, plugins, file } = await resolveConfig({ flags })
+  const bus = createBus({ settings, plugins })
+  const signalled = untilSignal()
+  await bus.start()
+  announce(bus, file)
+  const failure = await Promise.race([bus.failed, signalled.then(() => undefined)])
+  if (failure) {
+    sayError(failure)
+    process.exitCode = Exit.INTERNAL
+  } else {
+    say('Draining. Once more to end at once.')
+  }
+  await bus.stop()
+}
+
+function announce({ instanceId, addresses }: Bus, file: string | undefined): void {
+  const { stderr } = process
+  say(`${paint('bold', `slipstream ${VERSION}`, stderr)} instance ${paint('cyan', instanceId, stderr)}`)
+  say(`  configuration  ${file ?? 'defaults (no file)'}`)
+  for (const address of addresses) say(`  listening      ${paint('green', address, stderr)}`)
+}

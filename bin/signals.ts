@@ -1,0 +1,22 @@
+import { Exit } from './exit.ts'
+import { say } from './output.ts'
+
+/**
+ * Resolves at the first SIGINT or SIGTERM, so that the command can end in order. A second one ends the process at once,
+ * with exit code 1: what was under way was not finished.
+ */
+export function untilSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let asked = false
+    const heard = (signal: NodeJS.Signals) => {
+      if (asked) {
+        say('Ended at once.')
+        process.exit(Exit.FAILED)
+      }
+      asked = true
+      resolve(signal)
+    }
+    process.on('SIGINT', heard)
+    process.on('SIGTERM', heard)
+  })
+}

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { EVERYTHING, type Trying } from '../store-trial.ts'
+
+/** How deliveries that wait are read. */
+export const readingCases: Readonly<Record<string, Trying>> = {
+  async 'gives back what was stored, byte for byte'(trial) {
+    await trial.open()
+    const aws = await trial.recipient('aws')
+    const message = trial.message({
+      type: 'SA',
+      clusterGroupId: 'eu',
+      path: ['pi-aws-1', 'origin'],
+      value: '[9007199254740993,  1.10, "\u{1f680} \\ud83d\\ude80 \\u0000 é"]',
+    })
+    const receivedAt = trial.runtime.now()
+    const [seq = 0] = await trial.stored([message], [aws])
+    trial.runtime.advance(1_000)
+    await trial.reopen()
+    const { type, messageId, clusterGroupId, text, path } = message
+    assert.deepEqual(await trial.store.pending(aws, 0, EVERYTHING), [
+      { seq, message: { seq, type, messageId, clusterGroupId, text, path, receivedAt } },
+    ])
+  },
+
+  async 'gives the oldest first, behind the place it is told'(trial) {
+    await trial.open()
+    const aws = await trial.recipient('aws')
+    const messages = ['a', 'b', 'c', 'd'].map((messageId) => trial.message({ messageId }))
+    const [, b = 0, , d = 0] = await trial.stored(messages, [aws])
+    assert.deepEqual(await trial.waiting(aws), ['a', 'b', 'c', 'd'])
+    assert.deepEqual(await trial.waiting(aws, b), ['c', 'd'])
+    assert.deepEqual(await trial.waiting(aws, d), [])
+  },
+
+  async 'gives as many as fit into the limit'(trial) {
+    await trial.open()
+    const aws = await trial.recipient('aws')
+    const messages = ['a', 'b', 'c', 'd'].map((messageId) => trial.message({ messageId, key: 'k', value: '1' }))
+    await trial.stored(messages, [aws])
+    const [size = 0] = messages.map(({ text }) => Buffer.byteLength(text))
+    assert.deepEqual(await trial.waiting(aws, 0, { messages: 3 }), ['a', 'b', 'c'])
+    assert.deepEqual(await trial.waiting(aws, 0, { bytes: 2 * size + 5 }), ['a', 'b'])
+  },
+
+  async 'gives one at least, however large'(trial) {
+    await trial.open()
+    const aws = await trial.recipient('aws')
+    const value = JSON.stringify('x'.repeat(100_000))
+    await trial.stored([trial.message({ messageId: 'large', value }), trial.message()], [aws])
+    assert.deepEqual(await trial.waiting(aws, 0, { bytes: 1 }), ['large'])
+  },
+
+  async 'gives nothing for a recipient it does not know'(trial) {
+    await trial.open()
+    assert.deepEqual(await trial.waiting(4_711), [])
+  },
+}

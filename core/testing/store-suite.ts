@@ -1,0 +1,25 @@
+import { openingCases } from './store-cases/opening.ts'
+import { readingCases } from './store-cases/reading.ts'
+import { recipientCases } from './store-cases/recipients.ts'
+import { repetitionCases } from './store-cases/repetition.ts'
+import { writingCases } from './store-cases/writing.ts'
+import { type StoreCase, type StoreUnderTest, storeCases } from './store-trial.ts'
+
+export type { StoreCase, StoreUnderTest } from './store-trial.ts'
+
+/**
+ * What every store must hold: a case for each sentence of the contract in `core/store.ts`. It brings no test runner:
+ *
+ *     for (const { name, run } of storeSuite(makeStore)) it(name, run)
+ *
+ * `makeStore` is called once a case, for data of its own.
+ */
+export function storeSuite(makeStore: () => StoreUnderTest): readonly StoreCase[] {
+  return storeCases(makeStore, {
+    ...openingCases,
+    ...writingCases,
+    ...repetitionCases,
+    ...readingCases,
+    ...recipientCases,
+  })
+}

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import type { Message } from '../message.ts'
+import type {
+  PendingLimit,
+  RecipientKey,
+  RecipientRecord,
+  Settlement,
+  Store,
+  StoreState,
+  StoreVerdict,
+} from '../store.ts'
+import { ManualRuntime } from './manual-runtime.ts'
+import { messageMaker } from './messages.ts'
+
+/** Data of its own for one case of the suite. */
+export interface StoreUnderTest {
+  /**
+   * A store over the data, not opened yet. Each call gives another instance over the same data; a store that lives in one
+   * object gives that object again.
+   */
+  instance(): Store
+  /** Removes the data. Every instance has been closed. */
+  destroy(): Promise<void>
+}
+
+export interface StoreCase {
+  /** What is promised. */
+  readonly name: string
+  /** Rejects when the promise is broken. */
+  run(): Promise<void>
+}
+
+/** A case in the making: what it promises, and what must then hold of an opened store. */
+export type Trying = (trial: StoreTrial) => Promise<void>
+
+export const HOUR_MS = 60 * 60 * 1_000
+export const EVERYTHING: PendingLimit = Object.freeze({ messages: 1_000, bytes: 1_000_000 })
+
+/** A store at work, with the words in which the cases speak of it. */
+export class StoreTrial {
+  readonly runtime = new ManualRuntime()
+  readonly message = messageMaker()
+  readonly #subject: StoreUnderTest
+  readonly #opened = new Set<Store>()
+  #store: Store | undefined
+
+  constructor(subject: StoreUnderTest) {
+    this.#subject = subject
+  }
+
+  get store(): Store {
+    return this.#store ?? assert.fail('the case has not opened the store')
+  }
+
+  /** Opens one more instance over the data, and works on it from now on. */
+  async open(instanceId?: string): Promise<StoreState> {
+    const store = this.#subject.instance()
+    const state = await store.open({ runtime: this.runtime, instanceId })
+    this.#opened.add(store)
+    this.#store = store
+    return state
+  }
+
+  async reopen(instanceId?: string): Promise<StoreState> {
+    await this.store.close()
+    return this.open(instanceId)
+  }
+
+  async end(): Promise<void> {
+    for (const store of this.#opened) await store.close()
+    await this.#subject.destroy()
+  }
+
+  recipient(name: string, record: Partial<RecipientRecord> = {}): Promise<RecipientKey> {
+    return this.store.saveRecipient({
+      name,
+      role: 'instance',
+      tags: [],
+      clusterGroupId: undefined,
+      url: undefined,
+      ...record,
+    })
+  }
+
+  write(messages: readonly Message[], recipients: readonly RecipientKey[] = []): Promise<readonly StoreVerdict[]> {
+    return this.store.write({ entries: messages.map((message) => ({ message, recipients })), settlements: [] })
+  }
+
+  async writeOne(message: Message, recipients: readonly RecipientKey[] = []): Promise<StoreVerdict> {
+    const [verdict] = await this.write([message], recipients)
+    return verdict ?? assert.fail('no verdict')
+  }
+
+  /** Writes messages that are new; resolves to their places. */
+  async stored(messages: readonly Message[], recipients: readonly RecipientKey[] = []): Promise<readonly number[]> {
+    const verdicts = await this.write(messages, recipients)
+    return verdicts.map((verdict) => (verdict.status === 'stored' ? verdict.seq : assert.fail(verdict.status)))
+  }
+
+  async settle(...settlements: readonly Settlement[]): Promise<void> {
+    await this.store.write({ entries: [], settlements })
+  }
+
+  /** Ids of the messages that wait for the recipient, in the order in which they are given. */
+  async waiting(recipient: RecipientKey, after = 0, limit: Partial<PendingLimit> = {}): Promise<readonly string[]> {
+    const deliveries = await this.store.pending(recipient, after, { ...EVERYTHING, ...limit })
+    return deliveries.map(({ message }) => message.messageId)
+  }
+}
+
+/** Cases that each run on fresh data. */
+export function storeCases(makeStore: () => StoreUnderTest, tries: Readonly<Record<string, Trying>>): StoreCase[] {
+  return Object.entries(tries).map(([name, attempt]) => ({
+    name,
+    async run() {
+      const trial = new StoreTrial(makeStore())
+      try {
+        await attempt(trial)
+      } finally {
+        await trial.end()
+      }
+    },
+  }))
+}

@@ -1,0 +1,51 @@
+import { type Kernel, type Plugin, type Recipient, VERSION } from '../../../core/index.ts'
+
+/** What an instance is and does, for pages and the command line: `/api/v1/status`, `…/connections`, `…/plugins`. */
+export function statusApi(): Plugin {
+  return {
+    name: 'status-api',
+    requires: ['http'],
+    apply(kernel) {
+      const http = kernel.use('http')
+      let startedAt = kernel.runtime.monotonic()
+      kernel.hooks.start.tap(() => {
+        startedAt = kernel.runtime.monotonic()
+      })
+      const uptime = () => Math.floor((kernel.runtime.monotonic() - startedAt) / 1000)
+      const read = { access: 'read' } as const
+      http.route('GET', '/api/v1/status', read, () => ({ body: { ...status(kernel), uptimeSeconds: uptime() } }))
+      http.route('GET', '/api/v1/connections', read, () => ({ body: list(connections(kernel)) }))
+      http.route('GET', '/api/v1/plugins', read, () => ({ body: list(kernel.plugins()) }))
+    },
+  }
+}
+
+function status(kernel: Kernel) {
+  const { instanceId, settings, draining } = kernel
+  const links = kernel.links()
+  const instances = links.filter(({ role }) => role === 'instance').length
+  return {
+    instanceId,
+    version: VERSION,
+    node: process.version,
+    tags: settings.tags,
+    clusterGroupId: settings.clusterGroupId,
+    draining,
+    links: { instances, clients: links.length - instances },
+    backlog: kernel.recipients().reduce((sum, { pending }) => sum + pending, 0),
+    store: kernel.storeStatistics(),
+  }
+}
+
+function connections(kernel: Kernel) {
+  const addresses = new Map(kernel.links().map(({ recipient, address }) => [recipient as Recipient, address]))
+  return kernel.recipients().map((recipient) => {
+    const { name, role, tags, durable, connected, inFlight, pending } = recipient
+    const address = addresses.get(recipient)
+    return { name, role, tags: [...tags], durable, connected, address, inFlight, backlog: pending }
+  })
+}
+
+function list<Item>(items: readonly Item[]) {
+  return { total: items.length, items }
+}

@@ -1,0 +1,86 @@
+import { CloseCode, type Introduction, type Log, type LogFields, type LogLevel, type Message } from '../../core/index.ts'
+import { Link } from '../../core/links.ts'
+import { entryLimits, linkLimits } from '../../core/protocol/limits.ts'
+import { Received } from '../../core/protocol/received.ts'
+import type { PendingDelivery, StoredMessage } from '../../core/store.ts'
+import { introduction, type MemoryConnection, memoryPair } from '../support/memory-pair.ts'
+
+/** A link to somebody who says that of itself, and its two ends. */
+export function linkTo(remote: Partial<Introduction> = {}) {
+  const says = introduction(remote)
+  const [near, far] = memoryPair(introduction({ instanceId: 'here', role: 'instance' }), says)
+  return { link: new Link('link-1', 'in', near, says.instanceId, 0), near, far }
+}
+
+export const client = (name?: string) => linkTo({ instanceId: name }).link
+export const instance = (name: string) => linkTo({ instanceId: name, role: 'instance' }).link
+
+export function receivedFrom(sender: Link, message: object | string): Received {
+  const text = typeof message === 'string' ? message : JSON.stringify(message)
+  const limits = sender.role === 'client' ? entryLimits : linkLimits
+  return new Received(sender, text, Buffer.byteLength(text), limits, 0)
+}
+
+/** What is thrown, or rejected with, as the kind of error that it must be. */
+export async function failureOf<Kind extends Error>(
+  kind: abstract new (...parts: never[]) => Kind,
+  run: () => unknown,
+): Promise<Kind> {
+  try {
+    await run()
+  } catch (error) {
+    if (error instanceof kind) return error
+    throw error
+  }
+  throw new Error('nothing was thrown')
+}
+
+export const delivery = (seq: number, message: Partial<StoredMessage> = {}): PendingDelivery => ({
+  seq,
+  message: {
+    seq,
+    type: 'SK',
+    messageId: `m-${seq}`,
+    clusterGroupId: 'singleton',
+    text: `{"type":"SK","messageId":"m-${seq}"}`,
+    path: [],
+    receivedAt: 0,
+    ...message,
+  },
+})
+
+/** A message that was let in by `a`, bare enough for what only looks at its envelope. */
+export const message = (given: Partial<Message> = {}): Message => ({
+  type: 'SK',
+  messageId: 'm-1',
+  originInstanceId: 'a',
+  originSequence: { epoch: 'e', n: 1 },
+  clusterGroupId: 'singleton',
+  version: undefined,
+  orderingKey: undefined,
+  targetedTags: [],
+  targetInstanceId: undefined,
+  path: [],
+  text: '{}',
+  fingerprint: '',
+  body: {},
+  raw: () => undefined,
+  ...given,
+})
+
+/** Keeps what is logged. */
+export class RecordingLog implements Log {
+  readonly records: { readonly level: LogLevel; readonly event: string; readonly fields: LogFields }[] = []
+  message = (event: string, fields: LogFields = {}) => this.#keep('message', event, fields)
+  debug = (event: string, fields: LogFields = {}) => this.#keep('debug', event, fields)
+  error = (event: string, fields: LogFields = {}) => this.#keep('error', event, fields)
+  critical = (event: string, fields: LogFields = {}) => this.#keep('critical', event, fields)
+  enabled = () => true
+
+  #keep(level: LogLevel, event: string, fields: LogFields): void {
+    this.records.push({ level, event, fields })
+  }
+}
+
+export type { MemoryConnection }
+export { CloseCode }

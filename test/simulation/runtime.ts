@@ -1,0 +1,38 @@
+import type { Runtime } from '../../core/index.ts'
+import type { World } from './world.ts'
+
+/** 2026-01-01: stamps look like real ones. */
+const EPOCH_MS = Date.UTC(2026, 0, 1)
+const MAX_TURN_MS = 0.5
+
+/** The runtime of one life of one instance. */
+export interface SimulatedRuntime extends Runtime {
+  /** The process is gone: nothing that it had planned happens any more. */
+  halt(): void
+  readonly halted: boolean
+}
+
+/** @param skewMs how far the wall clock of this machine is off */
+export function simulatedRuntime(world: World, owner: string, skewMs: number): SimulatedRuntime {
+  const random = world.random.fork()
+  const bornAt = world.now
+  let halted = false
+  const after = (milliseconds: number, what: string, task: () => void) =>
+    world.after(milliseconds, `${owner} ${what}`, () => {
+      if (!halted) task()
+    })
+  return {
+    now: () => Math.floor(EPOCH_MS + world.now + skewMs),
+    monotonic: () => world.now - bornAt,
+    random: () => random.next(),
+    id: () => world.id(),
+    after: (milliseconds, task) => after(milliseconds, `timer ${milliseconds.toFixed(0)} ms`, task),
+    defer: (task) => void after(random.between(0, MAX_TURN_MS), 'turn', task),
+    halt() {
+      halted = true
+    },
+    get halted() {
+      return halted
+    },
+  }
+}
