@@ -3,8 +3,9 @@ import type { PeerSettings, Plugin } from '../core/index.ts'
 export { type StandardOptions, standard } from './standard.ts'
 
 /**
- * What `slipstream.config.ts` exports. Every member is optional; flags and environment variables stand above it, defaults
- * below. Relative file paths start at the folder of the configuration file. `README.md` of this folder has the table.
+ * What `slipstream.config.ts` exports. Every member is optional; flags and environment variables stand above it,
+ * defaults below. Relative file paths start at the folder of the configuration file. `README.md` of this folder has
+ * the table.
  */
 export interface SlipstreamConfig {
   /** Wish for the instance id, 1 to 128 of `A-Z a-z 0-9 . _ : -`. Without it the store draws one and keeps it. */

@@ -15,8 +15,8 @@ export interface LoadedConfig {
 /**
  * The configuration in `named`, else in the first place of `folder` that has one, else none.
  *
- * Throws `SLP_CONFIG_MISSING`, `SLP_CONFIG_EMPTY`, `SLP_CONFIG_FAILED` or `SLP_CONFIG_INVALID`: a file that is there and
- * does not work is never taken for no file.
+ * Throws `SLP_CONFIG_MISSING`, `SLP_CONFIG_EMPTY`, `SLP_CONFIG_FAILED` or `SLP_CONFIG_INVALID`: a file that is there
+ * and does not work is never taken for no file.
  */
 export async function loadConfig(named: string | undefined, folder: string, env: Environment): Promise<LoadedConfig> {
   const file = named === undefined ? await findConfig(folder) : resolve(folder, named)

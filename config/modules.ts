@@ -4,9 +4,9 @@ import type { Jiti } from 'jiti'
 export type ModuleNamespace = Readonly<Record<string, unknown>>
 
 /**
- * Runs a module of the user's, TypeScript (also within node_modules) through jiti. What it imports in JavaScript is loaded
- * by Node itself, so that it sees the same `slipstream` as everybody else in the process: tsx's `tsImport` would give it a
- * second copy. jiti keeps no cache on disk: in a shared folder for temporary files others could plant code.
+ * Runs a module of the user's, TypeScript (also within node_modules) through jiti. What it imports in JavaScript is
+ * loaded by Node itself, so that it sees the same `slipstream` as everybody else in the process: tsx's `tsImport` would
+ * give it a second copy. jiti keeps no cache on disk: in a shared folder for temporary files others could plant code.
  */
 export async function importModule(file: string): Promise<ModuleNamespace> {
   if (!/\.[cm]?ts$/.test(file)) return import(pathToFileURL(file).href)
@@ -15,8 +15,8 @@ export async function importModule(file: string): Promise<ModuleNamespace> {
 }
 
 /**
- * What a module exports by default. A CommonJS module that was compiled from `export default` carries it one level deeper;
- * a TypeScript one (`.cts`) may assign `module.exports`.
+ * What a module exports by default. A CommonJS module that was compiled from `export default` carries it one level
+ * deeper; a TypeScript one (`.cts`) may assign `module.exports`.
  */
 export function defaultExport(module: ModuleNamespace, file: string): unknown {
   const exported = module.default ?? (file.endsWith('.cts') && Object.keys(module).length > 0 ? module : undefined)

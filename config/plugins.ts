@@ -8,8 +8,8 @@ type Factory = (options?: PluginOptions) => unknown
 
 /**
  * The plugins that a list of entries stands for, flat and in order. Names are looked up among the built-ins, then from
- * the folder of the file `from`. Throws an `SLP_CONFIG_PLUGIN_…` error for the first entry that stands for none; whether
- * what it found is fit to be a plugin is the kernel's to judge.
+ * the folder of the file `from`. Throws an `SLP_CONFIG_PLUGIN_…` error for the first entry that stands for none;
+ * whether what it found is fit to be a plugin is the kernel's to judge.
  */
 export async function loadPlugins(entries: readonly PluginEntry[], from: string): Promise<readonly Plugin[]> {
   return expandAll(entries, 'plugins', from)

@@ -24,8 +24,8 @@ interface Layer {
 }
 
 /**
- * Flags over environment over file over defaults, option by option. Relative files of the configuration start at its own
- * folder, all others at `folder`. Throws `SLP_CONFIG_INCONSISTENT`.
+ * Flags over environment over file over defaults, option by option. Relative files of the configuration start at its
+ * own folder, all others at `folder`. Throws `SLP_CONFIG_INCONSISTENT`.
  */
 export function choose({ flags, environment, loaded: { config, file } }: Given, folder: string): Choice {
   const { values, sources } = merge([

@@ -14,7 +14,7 @@ export interface ResolveInput {
   readonly flags?: Flags
   /** Default `process.env`. */
   readonly env?: Environment
-  /** Where to look for a configuration, and where relative paths of flags and environment start. Default: the current one. */
+  /** Where to look for a configuration, and where relative paths of flags and environment start. Default: `.` */
   readonly folder?: string
 }
 
@@ -58,7 +58,7 @@ export function configName(flags: Flags, env: Environment): string | undefined {
   )
 }
 
-/** Without a list of its own a configuration runs the standard preset. Names are looked up from the folder of the file. */
+/** Without a list of its own a configuration runs the standard preset. Names are looked up from the file's folder. */
 export async function loadChosenPlugins({ config, file }: LoadedConfig, folder: string): Promise<readonly Plugin[]> {
   return loadPlugins(config.plugins ?? ['standard'], file ?? join(folder, 'slipstream.config.ts'))
 }

@@ -6,12 +6,6 @@ declare module '../core/index.ts' {
   interface Settings {
     /** Counted failures of a delivery before it becomes a dead letter. */
     readonly maxRepublishAttempts?: number
-    /** Address of metrics, health and administration. */
-    readonly adminHost?: string
-    /** Port of metrics, health and administration. */
-    readonly adminPort?: number
-    /** File that holds the token for administration. */
-    readonly adminTokenFile?: string
     /** Log categories that are switched on or off. */
     readonly logs?: { readonly message?: boolean; readonly debug?: boolean }
   }

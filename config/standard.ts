@@ -3,6 +3,7 @@ import { slipstreamError } from '../core/index.ts'
 import { health } from '../plugins/admin/health/index.ts'
 import { http } from '../plugins/admin/http/index.ts'
 import { logging } from '../plugins/admin/logging/index.ts'
+import { statusApi } from '../plugins/admin/status/index.ts'
 import { memoryHint } from '../plugins/dedup/memory.ts'
 import { republish } from '../plugins/delivery/republish.ts'
 import { ack } from '../plugins/messages/ack.ts'
@@ -10,7 +11,7 @@ import { hello } from '../plugins/messages/hello.ts'
 import { nack } from '../plugins/messages/nack.ts'
 import { setArray } from '../plugins/messages/sa.ts'
 import { setKey } from '../plugins/messages/sk.ts'
-import { prometheus } from '../plugins/metrics/prometheus.ts'
+import { prometheus } from '../plugins/metrics/prometheus/index.ts'
 import { path } from '../plugins/routes/path.ts'
 import { tags } from '../plugins/routes/tags.ts'
 import { target } from '../plugins/routes/target.ts'
@@ -35,6 +36,7 @@ const factories = {
   memoryHint,
   republish,
   http,
+  statusApi,
   health,
   prometheus,
   websocket,

@@ -8,8 +8,8 @@ const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
 ])
 
 /**
- * The value that a text from a flag or the environment stands for. A text that stands for none stays as it is: the schema
- * refuses it with the same words as a wrong value in a file.
+ * The value that a text from a flag or the environment stands for. A text that stands for none stays as it is: the
+ * schema refuses it with the same words as a wrong value in a file.
  */
 export function parseText({ schema }: Option, text: string): unknown {
   const trimmed = text.trim()

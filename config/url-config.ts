@@ -4,8 +4,8 @@ export const MAX_URL_CONFIG_LENGTH = 131_072
 const EXPECTED = 'must be the base64 of a JSON array such as [{"url":"wss://host:7070/","tags":[]}]'
 
 /**
- * The list of peers in `URL_CONFIG`, not yet held against the schema; a string says what is wrong with it. The parser's own
- * words are left out: they quote what they stumbled over, and that may be a key or a token.
+ * The list of peers in `URL_CONFIG`, not yet held against the schema; a string says what is wrong with it. The parser's
+ * own words are left out: they quote what they stumbled over, and that may be a key or a token.
  */
 export function decodeUrlConfig(text: string): readonly unknown[] | string {
   if (text.length > MAX_URL_CONFIG_LENGTH) return `must be at most ${MAX_URL_CONFIG_LENGTH} characters`

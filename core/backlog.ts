@@ -44,6 +44,8 @@ export class Backlog {
   /** A delivery that was committed just now. */
   offer(delivery: PendingDelivery): void {
     this.#pending++
+    // It was read from the store already, between its commit and now.
+    if (delivery.seq <= this.#last) return
     if (this.#reading) this.#offeredWhileReading = true
     if (this.#behind || this.#ready.length - this.#next >= MAX_HELD_MESSAGES) {
       this.#behind = true

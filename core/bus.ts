@@ -56,7 +56,9 @@ class SlipstreamBus implements Bus {
   readonly #applied: Plugin[] = []
   #mesh: Mesh | undefined
   #draining = false
+  #starting: Promise<void> | undefined
   #stopping: Promise<void> | undefined
+  #closing: Promise<void> | undefined
   #fail: (error: Error) => void = () => {}
   readonly failed: Promise<Error>
 
@@ -97,24 +99,32 @@ class SlipstreamBus implements Bus {
     return this.#plugins.map(({ name, version }) => ({ name, version, ...this.#guard.account(name) }))
   }
 
-  async start(): Promise<void> {
-    if (this.#applied.length > 0) throw slipstreamError('SLP_BUS_STATE', ['was started already; create another one'])
+  start(): Promise<void> {
+    if (this.#starting || this.#stopping) {
+      return Promise.reject(slipstreamError('SLP_BUS_STATE', ['was started or stopped already; create another one']))
+    }
+    this.#starting = this.#open()
+    return this.#starting
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#drainAndClose()
+    return this.#stopping
+  }
+
+  async #open(): Promise<void> {
     try {
       checkPlugins(this.#plugins)
       await this.#apply()
       this.#mesh = await Mesh.open(this.#meshContext())
       await this.#hooks.start.promise()
+      if (this.#draining) throw slipstreamError('SLP_BUS_STATE', ['was stopped while it started'])
       await this.#mesh.connect()
       this.#hooks.ready.call()
     } catch (error) {
       await this.#close()
       throw error
     }
-  }
-
-  stop(): Promise<void> {
-    this.#stopping ??= this.#drainAndClose()
-    return this.#stopping
   }
 
   async #apply(): Promise<void> {
@@ -131,13 +141,21 @@ class SlipstreamBus implements Bus {
 
   async #drainAndClose(): Promise<void> {
     this.#draining = true
+    // Whoever started it is told what failed.
+    await this.#starting?.catch(() => {})
+    if (this.#closing) return this.#closing
     await this.#quietly('drain', () => this.#hooks.drain.promise())
     await this.#quietly('drain', () => this.#mesh?.drain(this.#settings.drainTimeoutMs))
     await this.#close()
   }
 
   /** Everything that was opened, in reverse. One thing that cannot be closed does not keep the others open. */
-  async #close(): Promise<void> {
+  #close(): Promise<void> {
+    this.#closing ??= this.#closeAll()
+    return this.#closing
+  }
+
+  async #closeAll(): Promise<void> {
     await this.#quietly('disconnect', () => this.#mesh?.disconnect())
     await this.#quietly('stop', () => this.#hooks.stop.promise())
     await this.#quietly('store', () => this.#mesh?.close())

@@ -45,7 +45,7 @@ export class Dialer {
 
   /** Whether only a probe a minute goes out. */
   get circuitOpen(): boolean {
-    return this.#attempts > this.#context.quickAttempts
+    return this.#attempts >= this.#context.quickAttempts
   }
 
   start(): void {
@@ -78,10 +78,12 @@ export class Dialer {
       const joined = await this.#context.join(connection, () => this.#ended(linkedAt))
       if (joined === 'standing by') log.debug('standing by', { peer: this.peer.url })
     } catch (error) {
-      connection?.close(CloseCode.TRY_AGAIN_LATER, 'cannot be served now')
-      if (this.#abort.signal.aborted) return
-      log.debug('dial failed', { peer: this.peer.url, attempt: this.#attempts + 1, reason: problemOf(error) })
-      this.#later()
+      if (!this.#abort.signal.aborted) {
+        log.debug('dial failed', { peer: this.peer.url, attempt: this.#attempts + 1, reason: problemOf(error) })
+      }
+      // One that had opened is dialled again when it is gone.
+      if (connection) connection.close(CloseCode.TRY_AGAIN_LATER, 'cannot be served now')
+      else this.#later()
     }
   }
 

@@ -1,6 +1,7 @@
 import type { AsyncHook, FullTap, Hook } from 'tapable'
 import { problemOf, SlipstreamError, slipstreamError } from './errors.ts'
 import type { HookName, Hooks } from './hooks.ts'
+import { ProtocolFault } from './protocol/fault.ts'
 import type { Runtime, Timer } from './runtime/runtime.ts'
 
 /** What a plugin costs, and how often it failed. */
@@ -150,14 +151,13 @@ export class Guard {
   }
 
   #failed(plugin: string, hook: string, error: unknown): undefined {
-    const attributed = this.#attribute(plugin, hook, error)
-    if (DECIDING.has(hook) || !(attributed instanceof SlipstreamError)) throw attributed
-    this.#report(attributed)
+    // What decides may refuse a message in the words of the protocol.
+    if (DECIDING.has(hook)) throw error instanceof ProtocolFault ? error : this.#attribute(plugin, hook, error)
+    this.#report(this.#attribute(plugin, hook, error))
   }
 
   /** An error of slipstream's own keeps its code; anything else becomes `SLP_PLUGIN_FAILED`, with what was thrown as cause. */
-  #attribute(plugin: string, hook: string, error: unknown): unknown {
-    if (error instanceof Error && error.name === 'ProtocolFault') return error
+  #attribute(plugin: string, hook: string, error: unknown): SlipstreamError {
     this.account(plugin).faults++
     if (error instanceof SlipstreamError) return error
     return slipstreamError('SLP_PLUGIN_FAILED', [plugin, hook, problemOf(error)], { plugin, hook, cause: error })

@@ -36,6 +36,7 @@ export {
 } from './message.ts'
 export type { DirectType, MessageType, StoredType } from './message-type.ts'
 export { type Kernel, type Plugin, type PluginReport, type Services, Stage } from './plugin.ts'
+export { checkPlugins } from './plugins.ts'
 export { type NackCode, ProtocolFault } from './protocol/fault.ts'
 export { ID_PATTERN, isId } from './protocol/fields.ts'
 export { entryLimits, type FrameLimits, linkLimits, MAX_PATH_LENGTH } from './protocol/limits.ts'

@@ -87,6 +87,11 @@ export class Outbox {
     while (this.#hasRoom()) {
       const delivery = this.#backlog.take()
       if (!delivery) break
+      // An ACK names a message by its id alone: two of one id, from different groups, go one after the other.
+      if (this.#inFlight.has(delivery.message.messageId)) {
+        this.#backlog.giveBack([delivery])
+        break
+      }
       forwardings.push(this.#send(link, delivery))
     }
     if (forwardings.length > 0) {

@@ -1,4 +1,4 @@
-import { Ajv } from 'ajv'
+import { Ajv, type ErrorObject } from 'ajv'
 import { satisfies } from 'semver'
 import { slipstreamError } from './errors.ts'
 import type { Plugin } from './plugin.ts'
@@ -18,7 +18,9 @@ export function checkPlugins(plugins: readonly Plugin[]): void {
 }
 
 function checkShape(plugin: Partial<Plugin> | undefined | null): void {
-  if (typeof plugin?.name === 'string' && plugin.name !== '' && typeof plugin.apply === 'function') return
+  // A factory that was not called has a name as well, and an `apply` by birth.
+  const isNamed = typeof plugin === 'object' && typeof plugin?.name === 'string' && plugin.name !== ''
+  if (isNamed && typeof plugin.apply === 'function') return
   throw slipstreamError('SLP_PLUGIN_INVALID', [describe(plugin)])
 }
 
@@ -43,6 +45,11 @@ function checkOptions({ name, options, optionsSchema }: Plugin): void {
   const ajv = new Ajv({ allErrors: true, strict: false })
   const validate = ajv.compile(optionsSchema)
   if (validate(options ?? {})) return
-  const problem = ajv.errorsText(validate.errors, { dataVar: 'options' })
+  const problem = (validate.errors ?? []).map(describeError).join(', ')
   throw slipstreamError('SLP_PLUGIN_OPTIONS', [name, problem], { plugin: name })
+}
+
+function describeError({ instancePath, message, params }: ErrorObject): string {
+  const unknown = typeof params.additionalProperty === 'string' ? ` ("${params.additionalProperty}")` : ''
+  return `options${instancePath} ${message}${unknown}`
 }

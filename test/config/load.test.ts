@@ -117,7 +117,7 @@ describe('config: a file that does not work', () => {
   })
 
   for (const name of ['slipstream.config.ts', 'slipstream.config.mjs', 'slipstream.config.cjs']) {
-    it(`reports an unreadable secret in ${name}, though its code is ENOENT, and does not go on to the next file`, async () => {
+    it(`reports an unreadable secret in ${name} (ENOENT), and does not go on to the next file`, async () => {
       const read = name.endsWith('.cjs') ? "require('node:fs')" : "(await import('node:fs'))"
       const content = `const key = ${read}.readFileSync('/nowhere/secret.key')`
       const error = await failure({ [name]: content, 'slipstream.config.json': '{}', '.slipstreamrc': 'port: 1' })

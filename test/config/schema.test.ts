@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { loadConfig } from '../../config/load.ts'
 import { CONFIG_VARIABLE, optionNames, options } from '../../config/options.ts'
 import { configSchema, describe as describeFault, faultsOf } from '../../config/schema.ts'
+import { builtIns } from '../../config/standard.ts'
 import { errorOf, temporaryFolders } from './folder.ts'
 
 const problems = (config: unknown) => faultsOf(config).map(describeFault)
@@ -94,6 +95,12 @@ describe('config: README', () => {
       expect(flag).to.equal(`\`${expected}\``)
     })
   }
+
+  it('lists what standard() is made of, in its order', () => {
+    const listed = /runs when `plugins` is left out:([^,]+),/.exec(read('README.md'))?.[1] ?? ''
+    const factories = [...builtIns.keys()].filter((name) => name !== 'standard' && name !== 'memory')
+    expect(listed.match(/\w+/g)).to.deep.equal(factories)
+  })
 
   it('names the variable of the file itself', () => expect(read('README.md')).to.include(CONFIG_VARIABLE))
 })

@@ -47,6 +47,17 @@ export const repetitionCases: Readonly<Record<string, Trying>> = {
     assert.deepEqual(await trial.writeOne(elsewhere, [aws]), { status: 'duplicate', recipients: 2 })
   },
 
+  async 'says it of that very message, when its id was used again after its time'(trial) {
+    await trial.open()
+    const aws = await trial.recipient('aws')
+    const [first, second] = [trial.message({ messageId: 'used' }), trial.message({ messageId: 'used' })]
+    await trial.stored([first], [aws])
+    trial.runtime.advance(DAY_MS)
+    await trial.stored([second])
+    assert.deepEqual(await trial.writeOne(first), { status: 'duplicate', recipients: 1 })
+    assert.deepEqual(await trial.writeOne(second), { status: 'duplicate', recipients: 0 })
+  },
+
   async 'stores nothing of a duplicate'(trial) {
     await trial.open()
     const [aws, azure] = [await trial.recipient('aws'), await trial.recipient('azure')]

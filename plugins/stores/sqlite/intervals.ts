@@ -26,9 +26,11 @@ export class Intervals {
   readonly #tails = new Map<string, Tail>()
   readonly #dirty = new Set<Tail>()
   readonly #statements: ReturnType<typeof prepare>
+  readonly #maxTails: number
 
-  constructor(database: Database) {
+  constructor(database: Database, maxTails = MAX_TAILS) {
     this.#statements = prepare(database)
+    this.#maxTails = maxTails
   }
 
   has(origin: string, epoch: string, n: number): boolean {
@@ -58,7 +60,7 @@ export class Intervals {
     this.#dirty.clear()
     // Only now may memory be given back: within the batch, a savepoint could take back what a tail wrote on leaving.
     for (const key of this.#tails.keys()) {
-      if (this.#tails.size <= MAX_TAILS) return
+      if (this.#tails.size <= this.#maxTails) return
       this.#tails.delete(key)
     }
   }
@@ -104,13 +106,13 @@ export class Intervals {
 
   /** A straggler: it stands alone, or touches the interval below, the one above, or closes the gap between both. */
   #insertBelow(tail: Tail, n: number): void {
-    if (tail.dirty) this.#write(tail)
     const below = this.#statements.atOrBelow.get(...tail.source, n)
     const above = this.#statements.startingAt.get(...tail.source, n + 1)
     const first = below?.last === n - 1 ? below.first : n
     if (above) this.#statements.remove.run(...tail.source, n + 1)
     if (first < n) this.#statements.prolong.run(above?.last ?? n, ...tail.source, first)
     else this.#statements.insert.run(...tail.source, n, above?.last ?? n)
+    // The row's end may be behind the tail's: that is what `flush` is for.
     if (tail.first === n + 1) tail.first = first
   }
 }

@@ -41,6 +41,11 @@ export class SqliteStore implements Store {
     this.#options = options
   }
 
+  /** Where the file is. */
+  get path(): string {
+    return this.#options.path
+  }
+
   async open(context: StoreContext): Promise<StoreState> {
     const { path, maxBytes, log, open = openDatabase } = this.#options
     if (this.#store) throw slipstreamError('SLP_STORE_IN_USE', [path])
@@ -49,6 +54,7 @@ export class SqliteStore implements Store {
       const store = new OpenStore(database, context, log)
       const state = store.state()
       this.#store = store
+      this.#lost = undefined
       return state
     } catch (error) {
       database.close()

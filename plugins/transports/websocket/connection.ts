@@ -125,7 +125,7 @@ export class WebSocketConnection implements Connection {
   /** The socket broke, or the other end broke the protocol and `ws` has begun to close. */
   #failed(error: Error): void {
     this.#failure = problemOf(error)
-    this.#log.debug('connection failed', { address: this.address, error })
+    this.#log.debug('connection failed', { address: this.address, reason: this.#failure })
     this.#allowGrace()
   }
 
@@ -151,7 +151,8 @@ export class WebSocketConnection implements Connection {
   }
 }
 
-function addressOf({ remoteAddress = 'unknown', remotePort = 0 }: Socket): string {
+/** Address and port of the other end, for logs. */
+export function addressOf({ remoteAddress = 'unknown', remotePort = 0 }: Socket): string {
   return remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`
 }
 

@@ -18,16 +18,17 @@ export function open(
   surroundings: Surroundings,
   signals: readonly AbortSignal[],
 ): Promise<WebSocketConnection> {
-  const socket = new WebSocket(writeQuery(peer.url, self), [SUBPROTOCOL], optionsFor(peer))
+  const url = writeQuery(peer.url, self)
+  const socket = new WebSocket(url, [SUBPROTOCOL], optionsFor(peer, url.protocol === 'wss:'))
   const attempt = opened(socket, surroundings)
   const release = abandonWhen(signals, surroundings, attempt.abandon)
   return attempt.connection.finally(release)
 }
 
-function optionsFor(peer: PeerSettings) {
+function optionsFor(peer: PeerSettings, isSecure: boolean) {
   return {
     ...FRAME_LIMITS,
-    ...(peer.url.startsWith('wss:') && dialTls(peer)),
+    ...(isSecure && dialTls(peer)),
     ...(peer.token !== undefined && { headers: { Authorization: `Bearer ${peer.token}` } }),
   }
 }
@@ -90,7 +91,7 @@ async function problemOfAnswer(response: IncomingMessage): Promise<string> {
     if (bytes <= MAX_ANSWER_BYTES) chunks.push(chunk)
   }
   const reason = reasonIn(Buffer.concat(chunks).toString())
-  return `it answered HTTP ${response.statusCode} ${response.statusMessage}${reason && ` (${reason})`}`
+  return `it answered HTTP ${response.statusCode}${reason && ` (${reason})`}`
 }
 
 function reasonIn(body: string): string {

@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { type Introduce, type Introduction, problemOf, slipstreamError } from '../../../core/index.ts'
-import { type Surroundings, WebSocketConnection } from './connection.ts'
+import { addressOf, type Surroundings, WebSocketConnection } from './connection.ts'
 import { readQuery, writeHeaders } from './handshake.ts'
 import { FRAME_LIMITS, HANDSHAKE_ROOM, HTTP_LIMITS, SUBPROTOCOL } from './limits.ts'
 import { listenTls } from './tls.ts'
@@ -113,9 +113,9 @@ export class Listener {
 
   #refuse(stream: Duplex, { status, code, reason }: Refusal): void {
     const { log } = this.#surroundings
-    log.debug('connection refused', { code, reason })
+    log.debug('connection refused', { address: addressOf(stream as Socket), code, reason })
     const body = JSON.stringify({ code, reason })
-    stream.on('error', (error) => log.debug('refused connection failed', { error }))
+    stream.on('error', (error) => log.debug('refused connection failed', { reason: problemOf(error) }))
     stream.once('finish', () => stream.destroy())
     stream.end(
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
@@ -133,7 +133,8 @@ export class Listener {
     const code = error.code ?? ''
     const isHttp = code.startsWith('HPE_') || code === 'ERR_HTTP_REQUEST_TIMEOUT'
     if (!isHttp || !stream.writable) {
-      this.#surroundings.log.debug('connection failed before its upgrade', { code, error })
+      // Not the error itself: it carries the packet, and with it what was sent.
+      this.#surroundings.log.debug('connection failed before its upgrade', { code, reason: problemOf(error) })
       stream.destroy()
       return
     }
