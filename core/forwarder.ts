@@ -1,4 +1,5 @@
 import type { Arrival } from './events.ts'
+import type { Link } from './links.ts'
 import type { Message } from './message.ts'
 import { type DurableRecipient, LiveRecipient, type Recipient, type Recipients } from './recipients.ts'
 import { Route } from './route.ts'
@@ -23,17 +24,18 @@ export class Forwarder {
     this.#context = context
   }
 
-  /** Everyone, as the starting point of a message's route. This instance itself only if the type can be applied here. */
-  candidates(message: Message): Route {
+  /** Everyone but the sender, as the starting point of a route. This instance itself only if it can apply the type. */
+  candidates(message: Message, sender: Link): Route {
     const { recipients, types } = this.#context
     const others = recipients.connectedOrDurable()
-    return new Route(types.stored(message.type)?.apply ? [recipients.self, ...others] : others)
+    const all = new Route(types.stored(message.type)?.apply ? [recipients.self, ...others] : others)
+    return all.without('sender', (recipient) => recipient === sender.recipient)
   }
 
   /** For whom a delivery is to be stored. */
   keys(route: Route): readonly RecipientKey[] {
     const keys: RecipientKey[] = []
-    for (const recipient of route.recipients) if (recipient.durable) keys.push(present(recipient).key as RecipientKey)
+    for (const recipient of present(route)) if (recipient.durable) keys.push(recipient.key as RecipientKey)
     return keys
   }
 
@@ -45,7 +47,7 @@ export class Forwarder {
       const verdict = verdicts[index] as StoreVerdict
       if (verdict.status !== 'stored') return
       const delivery: PendingDelivery = { seq: verdict.seq, message: toStored(message, verdict.seq, now) }
-      for (const recipient of route.recipients) this.#offer(present(recipient), delivery, touched)
+      for (const recipient of present(route)) this.#offer(recipient, delivery, touched)
     })
     for (const recipient of touched) recipient instanceof SelfRecipient ? recipient.pump() : recipient.outbox.pump()
   }
@@ -64,7 +66,10 @@ export class Forwarder {
   }
 }
 
-/** Whom a recipient has become: a peer may turn out to be another one that was known already, while a message is routed. */
-function present(recipient: Recipient): Recipient {
-  return (recipient as Partial<DurableRecipient>).successor ?? recipient
+/**
+ * Whom a route leads to by now, each once: while a message is routed, a peer that is known by its URL may turn out to be
+ * one that is known by its id and has the message coming already.
+ */
+function present({ recipients }: Route): ReadonlySet<Recipient> {
+  return new Set(recipients.map((recipient) => (recipient as Partial<DurableRecipient>).successor ?? recipient))
 }

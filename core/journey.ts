@@ -51,7 +51,7 @@ export class Journey {
         handle(received)
       } else {
         const message = this.#admit(received)
-        const route = hooks.route.call(forwarder.candidates(message), message)
+        const route = hooks.route.call(forwarder.candidates(message, sender), message)
         group.add({ received, message, route })
       }
     } catch (error) {

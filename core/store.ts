@@ -27,7 +27,8 @@ export interface Store {
    * is `rejected`, and the others of the batch are not held up by it.
    *
    * A rejected promise is indeterminate: everything or nothing of the batch may be on disk. Nobody may be told either;
-   * writing the same batch again leaves each message stored once.
+   * writing the same batch again leaves each message stored once. `SLP_STORE_FAILED` may pass (a full disk);
+   * after `SLP_STORE_LOST` (a failed sync, a corrupt file) the store writes nothing more until it is opened anew.
    */
   write(batch: Batch): Promise<readonly StoreVerdict[]>
 
@@ -46,10 +47,11 @@ export interface Store {
   /**
    * Gives the recipient `from` the name `to`: a configured peer whose id has become known. Deliveries of both are united
    * under one key, and those of messages that have passed `to` already are settled. The URL stays with it.
+   * Renaming a second time does no harm; a name that was never saved is refused with `SLP_RECIPIENT_UNKNOWN`.
    */
   renameRecipient(from: string, to: string): Promise<{ readonly key: RecipientKey; readonly pending: number }>
 
-  /** Forgets a recipient and the deliveries that wait for it. */
+  /** Forgets a recipient and the deliveries that wait for it. Its key is given to nobody else. */
   forgetRecipient(key: RecipientKey): Promise<void>
 
   /** Figures for metrics and health. Cheap: never a scan. */
