@@ -39,6 +39,8 @@ export interface Message<Body = Readonly<Record<string, unknown>>> {
   readonly targetedTags: readonly string[]
   /** The only instance that is to handle it. */
   readonly targetInstanceId: string | undefined
+  /** Not delivered past this time, in milliseconds since the epoch. */
+  readonly expiresAt: number | undefined
   /** Everyone it passed before it came here, oldest first: the publisher's name if it has one, then each instance. */
   readonly path: readonly string[]
   /** The message's own JSON, without hop fields. */

@@ -18,8 +18,9 @@ export interface Store {
 
   /**
    * Writes a batch in one transaction: for each entry the message, its deduplication marks and one delivery per
-   * recipient; and removes the settled deliveries. Resolves to one verdict per entry, in order, once everything would
-   * survive a power cut.
+   * recipient; what became of the failed deliveries; and the settled and dead ones leave the backlog, dead ones as dead
+   * letters. Resolves to one verdict per entry, in order, once everything would survive a power cut. A settlement, retry or
+   * death of a delivery that is not pending (any more) changes nothing.
    *
    * A message is known already, and thus a `duplicate`, when its (originInstanceId, originSequence) was stored before,
    * however long ago, or its (clusterGroupId, messageId) within the last 24 hours. Of the latter, one with another
@@ -51,8 +52,36 @@ export interface Store {
    */
   renameRecipient(from: string, to: string): Promise<{ readonly key: RecipientKey; readonly pending: number }>
 
-  /** Forgets a recipient and the deliveries that wait for it. Its key is given to nobody else. */
+  /**
+   * Forgets a recipient and the deliveries that wait for it, which count as `forgotten` and leave one dead letter
+   * `RECIPIENT_FORGOTTEN` with their number. Its key is given to nobody else. Dead letters of it stay until they are purged.
+   */
   forgetRecipient(key: RecipientKey): Promise<void>
+
+  /** Dead letters that match, oldest first, beginning behind `after`; and how many match in all. */
+  deadLetters(filter: DeadLetterFilter, page: DeadLetterPage): Promise<DeadLetterList>
+
+  /**
+   * Makes deliveries of dead letters again, with the ids and places that they had and no attempts counted. Resolves to
+   * them, oldest first; those that are gone, or whose recipient is forgotten, are left out. Reviving twice does no harm.
+   */
+  reviveDeadLetters(ids: readonly DeadLetterId[]): Promise<readonly RevivedDelivery[]>
+
+  /** Forgets dead letters for good. Resolves to how many there were. */
+  discardDeadLetters(ids: readonly DeadLetterId[]): Promise<number>
+
+  /**
+   * Forgets some of what is no longer needed, and gives some free space back to the file system: messages without pending
+   * deliveries or dead letters that were received before `settledBefore`, but never one whose id is still remembered
+   * (24 hours); dead letters from before `deadBefore`. At most `limit` of each, so that a call is short; resolves to how many.
+   */
+  purge(limits: PurgeLimits): Promise<Purged>
+
+  /**
+   * The sums of each recipient that is known, counted in the same transactions as what they count:
+   * `targeted = acked + pending + dead + collapsed + forgotten` at every moment (§6 of the protocol).
+   */
+  ledger(): readonly LedgerRow[]
 
   /** Figures for metrics and health. Cheap: never a scan. */
   statistics(): StoreStatistics
@@ -82,6 +111,10 @@ export interface StoreState {
 export interface Batch {
   readonly entries: readonly Entry[]
   readonly settlements: readonly Settlement[]
+  /** Failures that are counted on disk before the delivery goes again. */
+  readonly retries: readonly Retry[]
+  /** Deliveries that are given up. */
+  readonly deaths: readonly Death[]
 }
 
 /** A message that is to be stored, and whom it is for. */
@@ -95,6 +128,108 @@ export interface Entry {
 export interface Settlement {
   readonly recipient: RecipientKey
   readonly seq: number
+}
+
+/** How often a delivery was sent, and what came of it, by cause. Kept from the first failure on. */
+export interface Attempts {
+  readonly sends: number
+  /** Refusals that another attempt may overcome. */
+  readonly nacks: number
+  /** Times without an acknowledgement although the recipient acknowledged something sent later. */
+  readonly timeouts: number
+  /** Times that the link was lost while nothing else was in flight. */
+  readonly disconnects: number
+}
+
+/** A delivery that failed and goes again. */
+export interface Retry extends Settlement {
+  readonly attempts: Attempts
+  /** Not before this time, in milliseconds since the epoch. */
+  readonly dueAt: number
+}
+
+/** A delivery that is given up, and why. */
+export interface Death extends Settlement {
+  readonly reason: DeadReason
+  /** What the recipient or the plugin said, without values. */
+  readonly error: string
+  readonly attempts: Attempts
+  /** The plugin that gave it up, and its version. */
+  readonly plugin: string
+  readonly pluginVersion: string | undefined
+}
+
+/** Why deliveries are given up (§6 of the protocol), and nothing else is a reason. */
+export type DeadReason = 'REJECTED' | 'ATTEMPTS_EXHAUSTED' | 'EXPIRED' | 'POISON' | 'INTEGRITY' | 'RECIPIENT_FORGOTTEN'
+
+export type DeadLetterId = number
+
+/** A delivery that was given up. Never holds the value. */
+export interface DeadLetter {
+  readonly id: DeadLetterId
+  /** Undefined for the summary of a forgotten recipient. */
+  readonly messageId: string | undefined
+  readonly clusterGroupId: string | undefined
+  readonly type: string | undefined
+  readonly orderingKey: string | undefined
+  readonly recipient: string
+  readonly reason: DeadReason
+  readonly error: string
+  readonly attempts: Attempts
+  readonly path: readonly string[]
+  readonly plugin: string
+  readonly pluginVersion: string | undefined
+  /** In milliseconds since the epoch. */
+  readonly diedAt: number
+  /** How many deliveries it stands for: 1, or more for a summary. */
+  readonly count: number
+}
+
+/** All that is given must hold. */
+export interface DeadLetterFilter {
+  readonly ids?: readonly DeadLetterId[]
+  readonly recipient?: string
+  readonly type?: string
+  readonly keyPrefix?: string
+  readonly reason?: DeadReason
+  /** In milliseconds since the epoch. */
+  readonly diedBefore?: number
+}
+
+export interface DeadLetterPage {
+  readonly after?: DeadLetterId
+  readonly limit: number
+}
+
+export interface DeadLetterList {
+  readonly total: number
+  readonly items: readonly DeadLetter[]
+}
+
+export interface RevivedDelivery extends PendingDelivery {
+  readonly recipient: RecipientKey
+}
+
+export interface PurgeLimits {
+  /** In milliseconds since the epoch, both. */
+  readonly settledBefore: number
+  readonly deadBefore: number
+  readonly limit: number
+}
+
+export interface Purged {
+  readonly messages: number
+  readonly deadLetters: number
+}
+
+export interface LedgerRow {
+  readonly recipient: string
+  readonly targeted: number
+  readonly acked: number
+  readonly pending: number
+  readonly dead: number
+  readonly collapsed: number
+  readonly forgotten: number
 }
 
 export type StoreVerdict =
@@ -134,6 +269,9 @@ export interface PendingLimit {
 export interface PendingDelivery {
   readonly seq: number
   readonly message: StoredMessage
+  readonly attempts: Attempts
+  /** Not before this time, in milliseconds since the epoch; 0: at once. */
+  readonly dueAt: number
 }
 
 /** What of a message is needed to deliver it. */
@@ -144,6 +282,9 @@ export interface StoredMessage {
   readonly clusterGroupId: string
   readonly text: string
   readonly path: readonly string[]
+  readonly orderingKey: string | undefined
+  /** Not delivered past this time, in milliseconds since the epoch. */
+  readonly expiresAt: number | undefined
   /** When it was received here, in milliseconds since the epoch. */
   readonly receivedAt: number
 }
@@ -151,6 +292,7 @@ export interface StoredMessage {
 export interface StoreStatistics {
   readonly messages: number
   readonly pending: number
+  readonly dead: number
   readonly bytes: number
   /** Figures of this kind of store alone, such as the size of a write-ahead log. Names become metric names. */
   readonly extra?: Readonly<Record<string, number>>
