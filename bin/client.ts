@@ -19,7 +19,13 @@ export interface ClientOptions {
 /** What an instance says to a message: durable there, or not kept there. */
 export type Answer =
   | { readonly type: 'ACK'; readonly messageId: string; readonly status: string; readonly recipients: number }
-  | { readonly type: 'NACK'; readonly messageId: string; readonly code: string; readonly reason: string; readonly retryable: boolean }
+  | {
+      readonly type: 'NACK'
+      readonly messageId: string
+      readonly code: string
+      readonly reason: string
+      readonly retryable: boolean
+    }
 
 export interface Client {
   /** Sends a message and waits for the answer. Rejects with `SLP_UNACKNOWLEDGED` when none comes: it may be stored, or not. */
@@ -60,7 +66,8 @@ function addressOf({ url, name, tags = [] }: ClientOptions): URL {
 /** A host of several addresses fails with an `AggregateError` that says nothing but its code. */
 function unreachable(url: string, error: unknown): Error {
   const first: unknown = error instanceof AggregateError ? (error.errors[0] ?? error) : error
-  return slipstreamError('SLP_UNREACHABLE', [url, problemOf(first)], { cause: error })
+  // OpenSSL ends its messages with a new line.
+  return slipstreamError('SLP_UNREACHABLE', [url, problemOf(first).replaceAll(/\s+/g, ' ').trim()], { cause: error })
 }
 
 interface Waiting {

@@ -14,8 +14,8 @@ export const Exit = Object.freeze({
 /** The first that matches counts; an error on purpose that none matches means that the operation failed. */
 const BY_CODE: readonly (readonly [codes: RegExp, exitCode: number])[] = [
   [/^SLP_PLUGIN_(FAILED|TIMEOUT)$/, Exit.FAILED],
-  [/^SLP_(CONFIG|PLUGIN|TYPE|SERVICE|INSTANCE_ID|TRANSPORT)_/, Exit.USAGE],
-  [/^SLP_(INSECURE|TLS|STORE_MISSING|STORE_TAKEN)$/, Exit.USAGE],
+  [/^SLP_(CONFIG|PLUGIN|TYPE|SERVICE|INSTANCE_ID|TRANSPORT|ROUTE)_/, Exit.USAGE],
+  [/^SLP_(INSECURE|TLS|TOKEN_FILE|STORE_MISSING|STORE_TAKEN)$/, Exit.USAGE],
   [/^SLP_UNREACHABLE$/, Exit.UNREACHABLE],
   [/^SLP_UNACKNOWLEDGED$/, Exit.TRY_AGAIN],
   [/^SLP_(STORE_LOST|BUS_STATE)$/, Exit.INTERNAL],

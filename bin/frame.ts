@@ -1,6 +1,6 @@
-import { member, withMembers } from '../core/protocol/text.ts'
-import { type Member, scanMembers } from '../core/protocol/scan.ts'
 import { linkLimits } from '../core/protocol/limits.ts'
+import { type Member, scanMembers } from '../core/protocol/scan.ts'
+import { member, withMembers } from '../core/protocol/text.ts'
 
 /** A frame of the plain level: its text as it came, and a reading of it. */
 export interface Frame {

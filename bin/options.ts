@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { type Option as Setting, optionNames, options as settings } from '../config/options.ts'
+import { optionNames, type Option as Setting, options as settings } from '../config/options.ts'
 
 export const BUS_URL = 'ws://127.0.0.1:7070'
 const LONGEST_WAIT_MS = 86_400_000

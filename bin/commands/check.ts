@@ -22,9 +22,9 @@ async function show({ file, problems, values, plugins }: ConfigReport): Promise<
   const verdict = problems.length === 0 ? paint('green', 'ok') : paint('red', `${problems.length} wrong`)
   await print(`${paint('bold', file ?? 'defaults (no file)')}  ${verdict}`)
   const rows = [...values].map(([name, { value, source }]) => [`  ${name}`, textOf(value), paint('gray', source)])
-  if (plugins.length > 0) rows.push(['  plugins', plugins.join(', '), ''])
   if (rows.length > 0) await print(table(rows))
-  for (const { code, message } of problems) say(`${paint(['bold', 'red'], code, process.stderr)} ${message}`)
+  if (plugins.length > 0) await print(`  plugins  ${plugins.join(', ')}`)
+  for (const { code, message } of problems) say(`${paint('red', code, process.stderr)} ${message}`)
 }
 
 function textOf(value: unknown): string {

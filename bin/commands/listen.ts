@@ -26,6 +26,7 @@ const NOT_BODY: ReadonlySet<string> = new Set([...BUS_FIELDS, 'type', 'key', 'ta
  */
 export async function listen(options: ListenOptions): Promise<void> {
   const { url, name, tag: tags, json, count = Number.POSITIVE_INFINITY } = options
+  const signalled = untilSignal()
   let printed = 0
   let ending = false
   const end = (client: Client) => {
@@ -43,7 +44,7 @@ export async function listen(options: ListenOptions): Promise<void> {
   }
   const client = await connect({ url, name, tags, onMessage })
   say(`Listening at ${url}${name === undefined ? '' : ` as ${name}`}. ^C ends it.`)
-  void untilSignal().then(() => end(client))
+  void signalled.then(() => end(client))
   const closed = await client.closed
   if (!ending) throw slipstreamError('SLP_UNREACHABLE', [url, `it closed the connection (${wordsOf(closed)})`])
 }
@@ -55,17 +56,27 @@ function wanted({ type, body }: Frame, { type: types, key: prefix }: ListenOptio
 
 /** Type, key, value and tags, as JSON has them: unlike what they stand for, that cannot steer a terminal. */
 function lineOf(message: Frame): string {
-  const { type, text, members } = message
-  const key = message.raw('key')?.slice(1, -1) ?? ''
+  const { type, text, members, body } = message
+  const key = message.raw('key') ?? ''
   const value = message.raw('value') ?? withoutMembers(text, members, NOT_BODY)
-  const tags = message.raw('targetedTags')
-  const cells = [paint('cyan', type), paint('bold', key), value, ...(tags ? [paint('gray', tags)] : [])]
+  const tags = message.raw('targetedTags') ?? ''
+  const cells = [
+    paint('cyan', type),
+    paint('bold', tame(typeof body.key === 'string' ? key.slice(1, -1) : key)),
+    tame(value),
+    paint('gray', tame(tags)),
+  ]
   return oneLine(cells.filter((cell) => cell !== '').join('  '))
 }
 
-/** Between the parts of a JSON text a line may end; within its strings a C1 control character may stand, alone of its kind. */
+/** Between the members of a JSON text a line may end. */
 function oneLine(text: string): string {
-  return text.replaceAll(/[\r\n]+/g, ' ').replaceAll(/[\u007f-\u009f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16)}`)
+  return text.replaceAll(/[\r\n]+/g, ' ')
+}
+
+/** JSON leaves the control characters of C1 as they are, and a terminal obeys them. */
+function tame(text: string): string {
+  return text.replaceAll(/[\u007f-\u009f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16)}`)
 }
 
 function wordsOf({ code, reason }: Closed): string {

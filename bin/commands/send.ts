@@ -23,7 +23,11 @@ export async function send(type: string, options: SendOptions): Promise<void> {
   const { id: messageId = uuidv7(), tag: targetedTags, key, value, body, url, timeout, json } = options
   const client = await connect({ url, connectTimeoutMs: timeout })
   try {
-    const answer = await client.publish(messageId, writeFrame({ type, messageId, targetedTags, key, value, body }), timeout)
+    const answer = await client.publish(
+      messageId,
+      writeFrame({ type, messageId, targetedTags, key, value, body }),
+      timeout,
+    )
     if (json) await print(JSON.stringify(answer))
     else await show(answer)
     if (answer.type === 'NACK') process.exitCode = answer.retryable ? Exit.TRY_AGAIN : Exit.FAILED
@@ -35,9 +39,11 @@ export async function send(type: string, options: SendOptions): Promise<void> {
 async function show(answer: Answer): Promise<void> {
   if (answer.type === 'ACK') {
     const { messageId, status, recipients } = answer
-    await print(`${messageId}  ${paint('green', status)}  ${recipients} ${recipients === 1 ? 'recipient' : 'recipients'}`)
+    await print(
+      `${messageId}  ${paint('green', status)}  ${recipients} ${recipients === 1 ? 'recipient' : 'recipients'}`,
+    )
   } else {
     const advice = answer.retryable ? ' Send it again later.' : ''
-    say(`${paint(['bold', 'red'], answer.code, process.stderr)} ${answer.reason}.${advice}`)
+    say(`${paint('red', answer.code, process.stderr)} ${answer.reason}.${advice}`)
   }
 }
