@@ -110,11 +110,12 @@ type Fields = Pick<
 
 function build(received: Received, fields: Fields): Message {
   const { text, members, body } = received
-  const { targetedTags, targetInstanceId } = body as { targetedTags?: readonly string[]; targetInstanceId?: string }
+  const { targetedTags, targetInstanceId, expiresAt } = body as Partial<Message>
   return Object.freeze({
     type: received.type,
     targetedTags: targetedTags ?? [],
     targetInstanceId,
+    expiresAt,
     fingerprint: received.fingerprint(),
     body,
     raw(name: string) {

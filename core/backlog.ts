@@ -55,6 +55,14 @@ export class Backlog {
     this.#last = delivery.seq
   }
 
+  /** Deliveries that are pending again: dead letters that were revived. */
+  revive(deliveries: readonly PendingDelivery[]): void {
+    this.#pending += deliveries.length
+    // Those behind what was read so far will be read in their turn.
+    this.giveBack(deliveries.filter(({ seq }) => seq <= this.#last))
+    if (deliveries.some(({ seq }) => seq > this.#last)) this.#behind = true
+  }
+
   /** The next delivery in memory. */
   take(): PendingDelivery | undefined {
     const delivery = this.#ready[this.#next]
@@ -68,8 +76,17 @@ export class Backlog {
 
   /** Deliveries that were taken and could not be brought: they come first again, in their old order. */
   giveBack(deliveries: readonly PendingDelivery[]): void {
+    if (deliveries.length === 0) return
     this.#ready = [...deliveries, ...this.#ready.slice(this.#next)].sort((one, other) => one.seq - other.seq)
     this.#next = 0
+  }
+
+  /** Reads one delivery anew that was taken before, and lets it be the next. Resolves to whether it is still pending. */
+  async recall(seq: number): Promise<boolean> {
+    const [delivery] = await this.#store.pending(this.#key(), seq - 1, { messages: 1, bytes: 1 })
+    if (delivery?.seq !== seq) return false
+    this.giveBack([delivery])
+    return true
   }
 
   settled(): void {

@@ -1,17 +1,28 @@
-import type { DueDelivery, Settled } from './events.ts'
+import type { DeadLettered, DueDelivery, Settled } from './events.ts'
+import type { GroupCommit } from './group-commit.ts'
 import type { Hooks } from './hooks.ts'
 import type { Link } from './links.ts'
+import type { Plugin } from './plugin.ts'
 import { DurableRecipient } from './recipients.ts'
-import type { Settlement } from './store.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import type { DeadReason } from './store.ts'
 
-/** Deliveries on their way, as plugins may influence them. */
+export interface DeliveriesContext {
+  readonly hooks: Hooks
+  readonly group: GroupCommit
+  readonly runtime: Runtime
+  /** Those on which a plugin has decided. */
+  readonly decided: WeakSet<DueDelivery>
+}
+
+/** Deliveries on their way, as one plugin may influence them. */
 export class Deliveries {
-  readonly #hooks: Hooks
-  readonly #settle: (settlement: Settlement) => void
+  readonly #context: DeliveriesContext
+  readonly #plugin: Pick<Plugin, 'name' | 'version'>
 
-  constructor(hooks: Hooks, settle: (settlement: Settlement) => void) {
-    this.#hooks = hooks
-    this.#settle = settle
+  constructor(context: DeliveriesContext, plugin: Pick<Plugin, 'name' | 'version'>) {
+    this.#context = context
+    this.#plugin = plugin
   }
 
   /**
@@ -19,23 +30,63 @@ export class Deliveries {
    * very recipient can be acknowledged; anything else changes nothing, and undefined is returned.
    */
   acknowledged(link: Link, messageId: string): Settled | undefined {
-    const { recipient } = link
-    if (!(recipient instanceof DurableRecipient) || recipient.link !== link) return undefined
-    const delivery = recipient.outbox.settle(messageId)
-    if (!delivery) return undefined
-    this.#settle({ recipient: recipient.key, seq: delivery.seq })
+    const recipient = recipientOf(link)
+    const delivery = recipient?.outbox.settle(messageId)
+    if (!recipient || !delivery) return undefined
+    this.#context.group.settle({ recipient: recipient.key, seq: delivery.seq })
     const settled: Settled = { recipient, message: delivery.message }
-    this.#hooks.settled.call(settled)
+    this.#context.hooks.settled.call(settled)
     recipient.outbox.pump()
     return settled
   }
 
-  /** Sends what is due once more to those who are linked. What was acknowledged meanwhile is left out. */
+  /**
+   * The other end of a link refuses a message. With `busyMs` it only asks to be left alone for so long, and the message
+   * goes again after that; otherwise `republish` decides. Returns whether the message was in flight to it.
+   */
+  refused(link: Link, messageId: string, refusal: { retryable: boolean; error: string; busyMs?: number }): boolean {
+    return recipientOf(link)?.outbox.refuse(messageId, refusal) ?? false
+  }
+
+  /** Sends once more, at once, what is still in flight. What was acknowledged meanwhile is left out. */
   sendAgain(due: readonly DueDelivery[]): void {
-    const recipients = new Set(due.map(({ recipient }) => recipient))
-    for (const recipient of recipients) {
+    for (const one of due) this.#context.decided.add(one)
+    for (const recipient of new Set(due.map((one) => one.recipient))) {
       if (!(recipient instanceof DurableRecipient)) continue
       recipient.outbox.sendAgain(due.filter((one) => one.recipient === recipient))
     }
   }
+
+  /** Counts the failure on disk, and lets the delivery go again that many milliseconds from now. */
+  retry(due: DueDelivery, afterMs: number): void {
+    const { group, runtime, decided } = this.#context
+    const { recipient, delivery, attempts } = due
+    if (!(recipient instanceof DurableRecipient)) return
+    decided.add(due)
+    const dueAt = afterMs > 0 ? runtime.now() + afterMs : 0
+    const retry = { recipient: recipient.key, seq: delivery.seq, attempts, dueAt }
+    group.retry(retry, () => recipient.outbox.defer({ ...delivery, attempts, dueAt }))
+  }
+
+  /** Gives the delivery up: it becomes a dead letter, with what is known of its failure. */
+  deadLetter(due: DueDelivery, reason: DeadReason): void {
+    const { group, hooks, decided } = this.#context
+    const { recipient, delivery, attempts, error } = due
+    if (!(recipient instanceof DurableRecipient)) return
+    decided.add(due)
+    const { name: plugin, version: pluginVersion } = this.#plugin
+    const death = { recipient: recipient.key, seq: delivery.seq, reason, error, attempts, plugin, pluginVersion }
+    group.bury(death, () => {
+      const dead: DeadLettered = { recipient, message: delivery.message, reason, attempts }
+      recipient.outbox.done(delivery)
+      hooks.deadLetter.call(dead)
+      recipient.outbox.pump()
+    })
+  }
+}
+
+/** The recipient that a link stands for: only while it is the one link that deliveries to it take. */
+function recipientOf(link: Link): DurableRecipient | undefined {
+  const { recipient } = link
+  return recipient instanceof DurableRecipient && recipient.link === link ? recipient : undefined
 }

@@ -4,7 +4,7 @@ import type { NackCode } from './protocol/fault.ts'
 import type { Received } from './protocol/received.ts'
 import type { Recipient } from './recipients.ts'
 import type { Route } from './route.ts'
-import type { StoredMessage } from './store.ts'
+import type { Attempts, DeadReason, PendingDelivery, StoredMessage } from './store.ts'
 
 /** What a tap of `onReceive` may answer instead of letting a message pass. */
 export type Receipt =
@@ -55,8 +55,35 @@ export interface Forwarding {
   readonly sends: number
 }
 
-/** A delivery that went out and has waited for its acknowledgement for as long as it may. */
-export type DueDelivery = Forwarding
+/**
+ * Why a delivery did not succeed:
+ * - `nack`: the recipient refused it, and another attempt may succeed
+ * - `rejection`: the recipient refused it for good
+ * - `timeout`: not acknowledged, although the recipient acknowledged what was sent later
+ * - `silence`: no word from the recipient at all; the delivery is still in flight
+ * - `disconnect`: the link was lost while it was alone in flight
+ * - `expiry`: its time was over before it was sent
+ */
+export type DueCause = 'nack' | 'rejection' | 'timeout' | 'silence' | 'disconnect' | 'expiry'
+
+/** A delivery that did not succeed. What becomes of it is decided by the taps of `republish`. */
+export interface DueDelivery {
+  readonly recipient: Recipient
+  readonly delivery: PendingDelivery
+  readonly cause: DueCause
+  /** What the recipient said, or what happened. */
+  readonly error: string
+  /** This failure included. */
+  readonly attempts: Attempts
+}
+
+/** A delivery that was given up. */
+export interface DeadLettered {
+  readonly recipient: Recipient
+  readonly message: StoredMessage
+  readonly reason: DeadReason
+  readonly attempts: Attempts
+}
 
 /** A delivery that its recipient has acknowledged. */
 export interface Settled {

@@ -5,7 +5,7 @@ import { type DurableRecipient, LiveRecipient, type Recipient, type Recipients }
 import { Route } from './route.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { SelfRecipient } from './self.ts'
-import type { PendingDelivery, RecipientKey, StoreVerdict } from './store.ts'
+import type { Attempts, PendingDelivery, RecipientKey, StoreVerdict } from './store.ts'
 import { plainFrame, toStored } from './stored-message.ts'
 import type { TypeRegistry } from './type-registry.ts'
 
@@ -15,6 +15,9 @@ export interface ForwarderContext {
   readonly types: TypeRegistry
   readonly runtime: Runtime
 }
+
+/** Of a delivery that has not failed yet. */
+const NO_ATTEMPTS: Attempts = Object.freeze({ sends: 0, nacks: 0, timeouts: 0, disconnects: 0 })
 
 /** Takes what has become durable to whom it is for. */
 export class Forwarder {
@@ -46,7 +49,8 @@ export class Forwarder {
     arrivals.forEach(({ message, route }, index) => {
       const verdict = verdicts[index] as StoreVerdict
       if (verdict.status !== 'stored') return
-      const delivery: PendingDelivery = { seq: verdict.seq, message: toStored(message, verdict.seq, now) }
+      const { seq } = verdict
+      const delivery: PendingDelivery = { seq, message: toStored(message, seq, now), attempts: NO_ATTEMPTS, dueAt: 0 }
       for (const recipient of present(route)) this.#offer(recipient, delivery, touched)
     })
     for (const recipient of touched) recipient instanceof SelfRecipient ? recipient.pump() : recipient.outbox.pump()

@@ -1,7 +1,7 @@
 import type { Arrival } from './events.ts'
 import type { Link } from './links.ts'
 import type { Runtime } from './runtime/runtime.ts'
-import type { Settlement } from './store.ts'
+import type { Death, DeliveryChanges, Retry, Settlement } from './store.ts'
 
 /** In one transaction at most: beyond that, the links would wait for the disk longer than a heartbeat likes. */
 const TURN_MESSAGES = 1_024
@@ -9,6 +9,11 @@ const TURN_BYTES = 1024 * 1024
 /** Waiting for their transaction at most. Whoever sends more is not read from until the queue is shorter. */
 const MAX_QUEUED_MESSAGES = 4_096
 const MAX_QUEUED_BYTES = 8 * 1024 * 1024
+/** How long changes wait before they are written again, after the store could not take them, in milliseconds. */
+const WRITE_AGAIN_MS = 1_000
+
+/** Takes a group all the way, and resolves to whether it is on disk. Never rejects. */
+export type Commit = (arrivals: readonly Arrival[], changes: DeliveryChanges) => Promise<boolean>
 
 /**
  * Natural group commit: what comes in while a transaction runs is the next one. When nothing else is going on, a group is
@@ -16,19 +21,15 @@ const MAX_QUEUED_BYTES = 8 * 1024 * 1024
  */
 export class GroupCommit {
   readonly #runtime: Runtime
-  readonly #commit: (arrivals: readonly Arrival[], settlements: readonly Settlement[]) => Promise<void>
+  readonly #commit: Commit
   readonly #paused = new Set<Link>()
   #arrivals: Arrival[] = []
-  #settlements: Settlement[] = []
+  #changes = new Changes()
   #bytes = 0
   #scheduled = false
   #whenIdle: (() => void)[] = []
 
-  /** `commit` takes a group all the way; it must not reject. */
-  constructor(
-    runtime: Runtime,
-    commit: (arrivals: readonly Arrival[], settlements: readonly Settlement[]) => Promise<void>,
-  ) {
+  constructor(runtime: Runtime, commit: Commit) {
     this.#runtime = runtime
     this.#commit = commit
   }
@@ -43,7 +44,21 @@ export class GroupCommit {
   }
 
   settle(settlement: Settlement): void {
-    this.#settlements.push(settlement)
+    this.#changes.settlements.push(settlement)
+    this.#schedule()
+  }
+
+  /** Counts a failure; `committed` is called when it is on disk. */
+  retry(retry: Retry, committed: () => void): void {
+    this.#changes.retries.push(retry)
+    this.#changes.committed.push(committed)
+    this.#schedule()
+  }
+
+  /** Gives a delivery up; `committed` is called when it is a dead letter on disk. */
+  bury(death: Death, committed: () => void): void {
+    this.#changes.deaths.push(death)
+    this.#changes.committed.push(committed)
     this.#schedule()
   }
 
@@ -60,13 +75,21 @@ export class GroupCommit {
   }
 
   async #turn(): Promise<void> {
-    const settlements = this.#settlements
-    this.#settlements = []
-    await this.#commit(this.#takeArrivals(), settlements)
+    const changes = this.#changes
+    this.#changes = new Changes()
+    const onDisk = await this.#commit(this.#takeArrivals(), changes)
+    if (onDisk) for (const committed of changes.committed) committed()
+    else if (!changes.isEmpty) this.#runtime.after(WRITE_AGAIN_MS, () => this.#again(changes))
     this.#resume()
     this.#scheduled = false
-    if (this.#arrivals.length > 0 || this.#settlements.length > 0) return this.#schedule()
+    if (this.#arrivals.length > 0 || !this.#changes.isEmpty) return this.#schedule()
     for (const resolve of this.#whenIdle.splice(0)) resolve()
+  }
+
+  /** What became of deliveries stays true, and writing it twice changes nothing. Arrivals are their senders' to repeat. */
+  #again(changes: Changes): void {
+    this.#changes.join(changes)
+    this.#schedule()
   }
 
   #takeArrivals(): readonly Arrival[] {
@@ -89,5 +112,24 @@ export class GroupCommit {
     if (this.#arrivals.length >= MAX_QUEUED_MESSAGES / 2 || this.#bytes >= MAX_QUEUED_BYTES / 2) return
     for (const link of this.#paused) link.connection.resume()
     this.#paused.clear()
+  }
+}
+
+/** What became of deliveries since the last group, and whom to tell when it is on disk. */
+class Changes implements DeliveryChanges {
+  readonly settlements: Settlement[] = []
+  readonly retries: Retry[] = []
+  readonly deaths: Death[] = []
+  readonly committed: (() => void)[] = []
+
+  get isEmpty(): boolean {
+    return this.settlements.length === 0 && this.retries.length === 0 && this.deaths.length === 0
+  }
+
+  join({ settlements, retries, deaths, committed }: Changes): void {
+    this.settlements.push(...settlements)
+    this.retries.push(...retries)
+    this.deaths.push(...deaths)
+    this.committed.push(...committed)
   }
 }

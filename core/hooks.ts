@@ -1,10 +1,10 @@
 import { AsyncSeriesBailHook, AsyncSeriesHook, SyncBailHook, SyncHook, SyncWaterfallHook } from 'tapable'
-import type { Acknowledgement, DueDelivery, Forwarding, Receipt, Refusal, Settled } from './events.ts'
+import type { Acknowledgement, DeadLettered, DueDelivery, Forwarding, Receipt, Refusal, Settled } from './events.ts'
 import type { Link } from './links.ts'
 import type { Message } from './message.ts'
 import type { Received } from './protocol/received.ts'
 import type { Route } from './route.ts'
-import type { Entry, Settlement, StoreVerdict } from './store.ts'
+import type { DeliveryChanges, Entry, StoreVerdict } from './store.ts'
 
 /**
  * Every hook of the bus, in the order in which a message meets them. The first five are the journey; the rest tell what
@@ -26,13 +26,16 @@ export function createHooks() {
      * Make a batch durable: all or nothing, and a verdict for each message. The first tap that answers has stored it.
      * Nothing is acknowledged or forwarded before this has resolved.
      */
-    persist: new AsyncSeriesBailHook<[readonly Entry[], readonly Settlement[]], readonly StoreVerdict[] | undefined>([
+    persist: new AsyncSeriesBailHook<[readonly Entry[], DeliveryChanges], readonly StoreVerdict[] | undefined>([
       'entries',
-      'settlements',
+      'changes',
     ]),
     /** These are durable, or were so already: tell their senders. Each tap in turn. */
     ack: new AsyncSeriesHook<[readonly Acknowledgement[]]>(['acknowledgements']),
-    /** These were sent and not acknowledged in time: decide what becomes of them. Each tap in turn. */
+    /**
+     * These deliveries did not succeed: decide what becomes of them, through `kernel.deliveries`. Each tap in turn; one that
+     * nobody decides on goes again at once.
+     */
     republish: new AsyncSeriesHook<[readonly DueDelivery[]]>(['due']),
 
     /** The store is open and all plugins are applied; no socket is open yet. */
@@ -51,6 +54,8 @@ export function createHooks() {
     forwarded: new SyncHook<[readonly Forwarding[]]>(['forwardings']),
     /** Recipients acknowledged these; their rows close with the next batch. */
     settled: new SyncHook<[Settled]>(['settled']),
+    /** A delivery was given up; it is a dead letter now. */
+    deadLetter: new SyncHook<[DeadLettered]>(['deadLettered']),
     /** The bus takes nothing new from now on and flushes what is under way. */
     drain: new AsyncSeriesHook<[]>([]),
     /** All is flushed; what plugins opened on `start` closes now. */

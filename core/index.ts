@@ -5,6 +5,8 @@ export { type ErrorCode, type ErrorDetails, errorCodes, problemOf, SlipstreamErr
 export type {
   Acknowledgement,
   Arrival,
+  DeadLettered,
+  DueCause,
   DueDelivery,
   Forwarding,
   Receipt,
@@ -59,6 +61,7 @@ export type {
   DeadLetterPage,
   DeadReason,
   Death,
+  DeliveryChanges,
   Entry,
   PendingDelivery,
   LedgerRow,

@@ -1,53 +1,61 @@
 import type { Backlog } from './backlog.ts'
+import { Deferred } from './deferred.ts'
 import { problemOf } from './errors.ts'
-import type { DueDelivery, Forwarding } from './events.ts'
+import type { DueCause, DueDelivery, Forwarding } from './events.ts'
 import type { Hooks } from './hooks.ts'
+import { type Flight, InFlight } from './in-flight.ts'
+import { KeyOrder } from './key-order.ts'
+import { CloseCode } from './link.ts'
 import type { Link } from './links.ts'
 import type { Log } from './log.ts'
 import type { DurableRecipient } from './recipients.ts'
-import type { Runtime, Timer } from './runtime/runtime.ts'
-import type { PendingDelivery, Store } from './store.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import type { Attempts, PendingDelivery, Store } from './store.ts'
+import { Wake } from './wake.ts'
 
-/** In flight to one recipient on the plain level of the protocol at most (§6). One message is always allowed. */
-const WINDOW_MESSAGES = 64
-const WINDOW_BYTES = 1024 * 1024
+/** Failed deliveries of one recipient that wait at most. Beyond that it is sent nothing new until some are due. */
+const MAX_DEFERRED = 1_000
 
 export interface OutboxContext {
   readonly store: Store
   readonly runtime: Runtime
   readonly hooks: Hooks
   readonly log: Log
-  /** How long a recipient may go without acknowledging anything before what it was sent is due again, in milliseconds. */
+  /** How long a recipient may go without a word before what it was sent is due again, in milliseconds. */
   readonly retryDelayMs: number
   /** The frame that carries a message from here to a plain recipient. */
   frame(delivery: PendingDelivery): string
-}
-
-interface InFlight {
-  readonly delivery: PendingDelivery
-  readonly bytes: number
-  sends: number
+  /** Whether at most one delivery of this message's ordering key may be under way. */
+  isStrict(delivery: PendingDelivery): boolean
+  /** Those failed deliveries on which a plugin has decided. */
+  readonly decided: WeakSet<DueDelivery>
 }
 
 /**
- * Brings one recipient its deliveries, in order: a window of them is in flight, each waits for its acknowledgement.
- * While there is no link, nothing is sent, nothing times out and nothing counts.
+ * Brings one recipient its deliveries, in order: a window of them is in flight, each awaits its acknowledgement. What fails
+ * is shown to `republish`, whose taps decide. While there is no link, nothing is sent, nothing times out, nothing counts.
  */
 export class Outbox {
   readonly #recipient: DurableRecipient
   readonly #backlog: Backlog
   readonly #context: OutboxContext
-  readonly #inFlight = new Map<string, InFlight>()
-  #bytesInFlight = 0
+  readonly #inFlight = new InFlight()
+  readonly #deferred = new Deferred()
+  readonly #keys = new KeyOrder()
+  readonly #wake: Wake
   #link: Link | undefined
-  #timer: Timer | undefined
+  /** When the recipient last said anything, or was first sent something, by the clock that only grows. */
   #progressAt = 0
-  #closed = false
+  /** Whether what is in flight was sent once more already, because the recipient said nothing at all. */
+  #silent = false
+  /** The recipient asked to be left alone until then, in milliseconds of the clock that only grows. */
+  #busyUntil = 0
 
   constructor(recipient: DurableRecipient, backlog: Backlog, context: OutboxContext) {
     this.#recipient = recipient
     this.#backlog = backlog
     this.#context = context
+    this.#wake = new Wake(context.runtime, () => this.#look())
   }
 
   get pending(): number {
@@ -58,6 +66,11 @@ export class Outbox {
     return this.#inFlight.size
   }
 
+  /** Failed deliveries that wait for their time. */
+  get deferred(): number {
+    return this.#deferred.size
+  }
+
   /** A delivery that was committed just now. `pump` sends it when there is room. */
   offer(delivery: PendingDelivery): void {
     this.#backlog.offer(delivery)
@@ -66,132 +79,229 @@ export class Outbox {
   /** The recipient is linked: what waits may go. */
   attach(link: Link): void {
     this.#link = link
+    this.#silent = false
+    this.#busyUntil = 0
     this.pump()
   }
 
   /** The link is gone: what was in flight waits for the next one, in its old place. */
   detach(): void {
     this.#link = undefined
-    this.#timer?.cancel()
-    this.#timer = undefined
-    this.#backlog.giveBack([...this.#inFlight.values()].map(({ delivery }) => delivery))
-    this.#inFlight.clear()
-    this.#bytesInFlight = 0
+    this.#wake.cancel()
+    const flights = this.#inFlight.takeAll()
+    const [alone] = flights
+    if (flights.length === 1 && alone) this.#fail([alone], 'disconnect', 'the link was lost while it was alone in flight')
+    else this.#backlog.giveBack(flights.map(({ delivery }) => delivery))
   }
 
   /** Sends as much as the window allows. */
   pump(): void {
     const link = this.#link
-    if (!link) return
+    if (!link || this.#busyUntil > this.#context.runtime.monotonic()) return
     const forwardings: Forwarding[] = []
     while (this.#hasRoom()) {
-      const delivery = this.#backlog.take()
+      const delivery = this.#next()
       if (!delivery) break
-      // An ACK names a message by its id alone: two of one id, from different groups, go one after the other.
-      if (this.#inFlight.has(delivery.message.messageId)) {
-        this.#backlog.giveBack([delivery])
-        break
-      }
       forwardings.push(this.#send(link, delivery))
     }
-    if (forwardings.length > 0) {
-      this.#arm()
-      this.#context.hooks.forwarded.call(forwardings)
-    }
-    if (this.#backlog.wantsRefill && this.#hasRoom()) void this.#refill()
+    if (forwardings.length > 0) this.#context.hooks.forwarded.call(forwardings)
+    if (this.#backlog.wantsRefill && this.#hasRoom()) void this.#read(this.#backlog.refill())
+    this.#arm()
   }
 
   /** The recipient has acknowledged a message. Undefined when that message was not in flight to it. */
   settle(messageId: string): PendingDelivery | undefined {
-    const flight = this.#inFlight.get(messageId)
+    const { runtime } = this.#context
+    this.#inFlight.overtake(messageId, runtime.monotonic())
+    const flight = this.#inFlight.take(messageId)
     if (!flight) return undefined
-    this.#inFlight.delete(messageId)
-    this.#bytesInFlight -= flight.bytes
-    this.#progressAt = this.#context.runtime.monotonic()
-    this.#backlog.settled()
+    this.#progressed()
+    this.done(flight.delivery)
     return flight.delivery
   }
 
-  /** Sends what is still in flight once more, in order. */
+  /** The recipient has refused a message. `busy`: it only asks to be left alone for a while. */
+  refuse(messageId: string, refusal: { retryable: boolean; error: string; busyMs?: number }): boolean {
+    const flight = this.#inFlight.take(messageId)
+    if (!flight) return false
+    this.#progressed()
+    if (refusal.busyMs !== undefined) {
+      this.#busyUntil = this.#context.runtime.monotonic() + refusal.busyMs
+      this.#backlog.giveBack([flight.delivery])
+      this.#arm()
+    } else {
+      this.#fail([flight], refusal.retryable ? 'nack' : 'rejection', refusal.error)
+      this.pump()
+    }
+    return true
+  }
+
+  /** A delivery is no longer pending: acknowledged, or a dead letter. What waits behind it for its key may go. */
+  done(delivery: PendingDelivery): void {
+    this.#backlog.settled()
+    const { orderingKey } = delivery.message
+    const next = orderingKey === undefined ? undefined : this.#keys.release(orderingKey, delivery)
+    if (next !== undefined) void this.#read(this.#backlog.recall(next))
+  }
+
+  /** A delivery that failed goes again when it is due. Its failure is on disk. */
+  defer(delivery: PendingDelivery): void {
+    if (delivery.dueAt <= this.#context.runtime.now()) this.#backlog.giveBack([delivery])
+    else this.#deferred.add(delivery)
+    this.pump()
+  }
+
+  /** Sends once more, in order, what is still in flight. */
   sendAgain(due: readonly DueDelivery[]): void {
     const link = this.#link
     if (!link) return
     const forwardings: Forwarding[] = []
-    for (const { message } of due) {
-      const flight = this.#inFlight.get(message.messageId)
+    for (const { delivery } of due) {
+      const flight = this.#inFlight.get(delivery.message.messageId)
       if (!flight) continue
       flight.sends++
       link.send(this.#context.frame(flight.delivery))
-      forwardings.push({ recipient: this.#recipient, message, sends: flight.sends })
+      forwardings.push({ recipient: this.#recipient, message: delivery.message, sends: flight.sends })
     }
     if (forwardings.length > 0) this.#context.hooks.forwarded.call(forwardings)
   }
 
+  /** Dead letters that are deliveries again. */
+  revive(deliveries: readonly PendingDelivery[]): void {
+    this.#backlog.revive(deliveries)
+    this.pump()
+  }
+
   /** Two names turned out to be one recipient: what is stored is read anew. */
   reload(pending: number): void {
-    this.#inFlight.clear()
-    this.#bytesInFlight = 0
+    this.#inFlight.takeAll()
+    this.#deferred.clear()
+    this.#keys.clear()
     this.#backlog.reload(pending)
     this.pump()
   }
 
   close(): void {
-    this.#closed = true
-    this.detach()
+    this.#link = undefined
+    this.#wake.cancel()
   }
 
   #hasRoom(): boolean {
-    if (this.#inFlight.size === 0) return true
-    return this.#inFlight.size < WINDOW_MESSAGES && this.#bytesInFlight < WINDOW_BYTES
+    return this.#inFlight.hasRoom && this.#deferred.size < MAX_DEFERRED && !this.#keys.isFull
+  }
+
+  /** The next delivery that may go: its time has come and is not over, its id and its key are free. */
+  #next(): PendingDelivery | undefined {
+    const now = this.#context.runtime.now()
+    for (let delivery = this.#backlog.take(); delivery; delivery = this.#backlog.take()) {
+      const { message, dueAt } = delivery
+      if (message.expiresAt !== undefined && message.expiresAt <= now) {
+        this.#fail([{ delivery, sends: 0 }], 'expiry', 'its time was over before it could be delivered')
+      } else if (dueAt > now) {
+        this.#deferred.add(delivery)
+      } else if (this.#inFlight.has(message.messageId)) {
+        // An ACK names a message by its id alone: two of one id, from different groups, go one after the other.
+        this.#backlog.giveBack([delivery])
+        return undefined
+      } else if (this.#keyIsFree(delivery)) {
+        return delivery
+      }
+    }
+    return undefined
+  }
+
+  #keyIsFree(delivery: PendingDelivery): boolean {
+    const { orderingKey } = delivery.message
+    if (orderingKey === undefined || !this.#context.isStrict(delivery)) return true
+    return this.#keys.admit(orderingKey, delivery)
   }
 
   #send(link: Link, delivery: PendingDelivery): Forwarding {
     const frame = this.#context.frame(delivery)
-    const bytes = Buffer.byteLength(frame)
-    this.#inFlight.set(delivery.message.messageId, { delivery, bytes, sends: 1 })
-    this.#bytesInFlight += bytes
+    if (this.#inFlight.size === 0) this.#progressAt = this.#context.runtime.monotonic()
+    this.#inFlight.add(delivery, Buffer.byteLength(frame))
     link.send(frame)
-    return { recipient: this.#recipient, message: delivery.message, sends: 1 }
+    return { recipient: this.#recipient, message: delivery.message, sends: delivery.attempts.sends + 1 }
   }
 
-  async #refill(): Promise<void> {
+  /** Reads deliveries from the store, and goes on with them. */
+  async #read(reading: Promise<unknown>): Promise<void> {
+    const { log, runtime, retryDelayMs } = this.#context
     try {
-      if (await this.#backlog.refill()) this.pump()
+      if (await reading) this.pump()
     } catch (error) {
-      const { log, runtime, retryDelayMs } = this.#context
       log.error('backlog unreadable', { recipient: this.#recipient.name, reason: problemOf(error), error })
       runtime.after(retryDelayMs, () => this.pump())
     }
   }
 
-  /** One timer for all that is in flight: each acknowledgement gives the rest another full delay. */
-  #arm(): void {
-    if (this.#timer) return
+  #progressed(): void {
     this.#progressAt = this.#context.runtime.monotonic()
-    this.#wait(this.#context.retryDelayMs)
+    this.#silent = false
   }
 
-  #wait(milliseconds: number): void {
-    this.#timer = this.#context.runtime.after(milliseconds, () => {
-      this.#timer = undefined
-      this.#timeUp()
+  /** Sets the alarm for whatever comes next: silence, an overtaken delivery, a deferred one, the end of a pause. */
+  #arm(): void {
+    const { runtime, retryDelayMs } = this.#context
+    const now = runtime.monotonic()
+    if (this.#inFlight.size > 0) this.#wake.at(this.#progressAt + retryDelayMs)
+    const overtaken = this.#inFlight.firstOvertakenAt
+    if (overtaken !== undefined) this.#wake.at(overtaken + retryDelayMs)
+    const { nextDueAt } = this.#deferred
+    if (nextDueAt !== undefined) this.#wake.at(now + nextDueAt - runtime.now())
+    if (this.#busyUntil > now) this.#wake.at(this.#busyUntil)
+  }
+
+  /** The alarm rang: whatever has come to its time. */
+  #look(): void {
+    const { runtime, retryDelayMs } = this.#context
+    const now = runtime.monotonic()
+    this.#backlog.giveBack(this.#deferred.takeDue(runtime.now()))
+    const late = this.#inFlight.overtakenBefore(now - retryDelayMs)
+    if (late.length > 0) {
+      for (const { delivery } of late) this.#inFlight.take(delivery.message.messageId)
+      this.#fail(late, 'timeout', 'not acknowledged, while later messages were')
+    } else if (this.#inFlight.size > 0 && now - this.#progressAt >= retryDelayMs) {
+      this.#onSilence(now)
+    }
+    this.pump()
+  }
+
+  /**
+   * Not a word for as long as the retry delay: what is in flight goes once more. Not a word again: the link is dead, or the
+   * recipient is; a new link finds out. Neither is the fault of a message.
+   */
+  #onSilence(now: number): void {
+    this.#progressAt = now
+    if (this.#silent) {
+      this.#link?.close(CloseCode.TRY_AGAIN_LATER, 'no acknowledgement came in time; connect again')
+    } else {
+      this.#silent = true
+      this.#fail(this.#inFlight.all(), 'silence', 'no word from the recipient')
+    }
+  }
+
+  /** Asks what is to become of these. Those that stay undecided and are not in flight any more go again at once. */
+  #fail(flights: readonly Pick<Flight, 'delivery' | 'sends'>[], cause: DueCause, error: string): void {
+    const recipient = this.#recipient
+    const due: DueDelivery[] = flights.map(({ delivery, sends }) => {
+      return { recipient, delivery, cause, error, attempts: counted(delivery.attempts, sends, cause) }
+    })
+    void this.#context.hooks.republish.promise(due).then(() => {
+      if (cause === 'silence') return
+      const undecided = due.filter((one) => !this.#context.decided.has(one))
+      this.#backlog.giveBack(undecided.map(({ delivery }) => delivery))
+      if (undecided.length > 0) this.pump()
     })
   }
+}
 
-  #timeUp(): void {
-    if (this.#inFlight.size === 0 || this.#closed) return
-    const { runtime, retryDelayMs } = this.#context
-    const quiet = runtime.monotonic() - this.#progressAt
-    if (quiet < retryDelayMs) {
-      this.#wait(retryDelayMs - quiet)
-      return
-    }
-    const due = [...this.#inFlight.values()].map(({ delivery, sends }) => ({
-      recipient: this.#recipient,
-      message: delivery.message,
-      sends,
-    }))
-    this.#arm()
-    void this.#context.hooks.republish.promise(due)
+/** The attempts of a delivery with what has just happened. */
+function counted(attempts: Attempts, sends: number, cause: DueCause): Attempts {
+  return {
+    sends: attempts.sends + sends,
+    nacks: attempts.nacks + (cause === 'nack' || cause === 'rejection' ? 1 : 0),
+    timeouts: attempts.timeouts + (cause === 'timeout' ? 1 : 0),
+    disconnects: attempts.disconnects + (cause === 'disconnect' ? 1 : 0),
   }
 }

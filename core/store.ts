@@ -108,8 +108,12 @@ export interface StoreState {
   readonly recipients: readonly SavedRecipient[]
 }
 
-export interface Batch {
+export interface Batch extends DeliveryChanges {
   readonly entries: readonly Entry[]
+}
+
+/** What became of deliveries since the last batch. */
+export interface DeliveryChanges {
   readonly settlements: readonly Settlement[]
   /** Failures that are counted on disk before the delivery goes again. */
   readonly retries: readonly Retry[]

@@ -6,8 +6,8 @@ import type { PendingDelivery, StoredMessage } from './store.ts'
 
 /** What is kept of a message to deliver it. */
 export function toStored(message: Message, seq: number, receivedAt: number): StoredMessage {
-  const { type, messageId, clusterGroupId, text, path } = message
-  return { seq, type, messageId, clusterGroupId, text, path, receivedAt }
+  const { type, messageId, clusterGroupId, text, path, orderingKey, expiresAt } = message
+  return { seq, type, messageId, clusterGroupId, text, path, orderingKey, expiresAt, receivedAt }
 }
 
 /** A message as it was stored, to be handled again. Its text was checked when it came in. */
@@ -27,6 +27,7 @@ export function readStored(stored: StoredMessage): Message {
     orderingKey: body.orderingKey,
     targetedTags: body.targetedTags ?? [],
     targetInstanceId: body.targetInstanceId,
+    expiresAt: body.expiresAt,
     path: stored.path,
     text,
     fingerprint: fingerprint(text, members),

@@ -35,6 +35,12 @@ export class TypeRegistry {
     return type?.receive && ((received) => type.receive?.(received as never))
   }
 
+  /** Whether messages of one ordering key go one at a time: where the type says so, and where nobody here knows it. */
+  isStrict(name: string): boolean {
+    const type = this.#types.get(name)?.type
+    return type === undefined || type.order === 'strict'
+  }
+
   knows(name: string): boolean {
     return this.#types.has(name)
   }

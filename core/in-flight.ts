@@ -1,0 +1,84 @@
+import type { PendingDelivery } from './store.ts'
+
+/** A delivery that was sent and is not acknowledged. */
+export interface Flight {
+  readonly delivery: PendingDelivery
+  readonly bytes: number
+  /** How often it was sent on this link. */
+  sends: number
+  /** Since when the recipient has been acknowledging what was sent later, in milliseconds of the clock that only grows. */
+  overtakenAt: number | undefined
+}
+
+/** In flight to one recipient on the plain level of the protocol at most (§6). One message is always allowed. */
+const WINDOW_MESSAGES = 64
+const WINDOW_BYTES = 1024 * 1024
+
+/** The window of one recipient: what was sent to it and awaits its word, in the order of sending. */
+export class InFlight {
+  readonly #flights = new Map<string, Flight>()
+  #bytes = 0
+
+  get size(): number {
+    return this.#flights.size
+  }
+
+  get hasRoom(): boolean {
+    if (this.#flights.size === 0) return true
+    return this.#flights.size < WINDOW_MESSAGES && this.#bytes < WINDOW_BYTES
+  }
+
+  has(messageId: string): boolean {
+    return this.#flights.has(messageId)
+  }
+
+  get(messageId: string): Flight | undefined {
+    return this.#flights.get(messageId)
+  }
+
+  all(): readonly Flight[] {
+    return [...this.#flights.values()]
+  }
+
+  add(delivery: PendingDelivery, bytes: number): void {
+    this.#flights.set(delivery.message.messageId, { delivery, bytes, sends: 1, overtakenAt: undefined })
+    this.#bytes += bytes
+  }
+
+  /** The recipient has spoken of a message, or it is given up. Undefined when that message is not in flight. */
+  take(messageId: string): Flight | undefined {
+    const flight = this.#flights.get(messageId)
+    if (!flight) return undefined
+    this.#flights.delete(messageId)
+    this.#bytes -= flight.bytes
+    return flight
+  }
+
+  /** Takes note that everything sent before this flight has been overtaken by its acknowledgement. */
+  overtake(acknowledged: string, now: number): void {
+    for (const [messageId, flight] of this.#flights) {
+      if (messageId === acknowledged) return
+      flight.overtakenAt ??= now
+    }
+  }
+
+  /** When the one that has been overtaken for the longest time was. */
+  get firstOvertakenAt(): number | undefined {
+    // The first that was sent was overtaken first, or not at all.
+    for (const { overtakenAt } of this.#flights.values()) return overtakenAt
+    return undefined
+  }
+
+  /** Flights that were overtaken that long ago: they timed out, for the recipient is alive and well. */
+  overtakenBefore(time: number): readonly Flight[] {
+    return this.all().filter(({ overtakenAt }) => overtakenAt !== undefined && overtakenAt <= time)
+  }
+
+  /** Empties the window. */
+  takeAll(): readonly Flight[] {
+    const flights = this.all()
+    this.#flights.clear()
+    this.#bytes = 0
+    return flights
+  }
+}
