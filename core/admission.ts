@@ -69,7 +69,7 @@ export class Admission {
       clusterGroupId: clusterGroupId ?? SINGLETON_GROUP,
       version,
       orderingKey,
-      path: sender.peer === undefined ? [] : [sender.peer],
+      path: isId(sender.peer) ? [sender.peer] : [],
     })
   }
 
@@ -138,11 +138,11 @@ function sequenceOf(received: Received): Sequence {
   return { epoch: parts[1] as string, n: Number(parts[2]) }
 }
 
-/** The path as the peer tells it, ending with the peer itself. */
+/** The path as the peer tells it, ending with the peer itself; one that never said its id goes by a URL, and is left out. */
 function pathOf(received: Received, peer: string | undefined): readonly string[] {
   const told = (received.body as Readonly<Record<string, unknown>>).messagePath ?? []
   if (!Array.isArray(told) || !told.every(isId)) throw new ProtocolFault('INVALID_MESSAGE', '/messagePath must be ids')
-  const path = peer === undefined || told.at(-1) === peer ? told : [...told, peer]
+  const path = !isId(peer) || told.at(-1) === peer ? told : [...told, peer]
   if (path.length >= MAX_PATH_LENGTH) {
     throw new ProtocolFault('HOP_LIMIT', `passed ${MAX_PATH_LENGTH} hops; check the tags and links of the mesh`)
   }

@@ -1,10 +1,12 @@
 import { type Admission, madeUpFields } from './admission.ts'
 import { answerTo, judge } from './answers.ts'
+import { problemOf, SlipstreamError } from './errors.ts'
 import type { Arrival } from './events.ts'
 import type { Forwarder } from './forwarder.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { Hooks } from './hooks.ts'
 import type { Link } from './links.ts'
+import type { Log } from './log.ts'
 import type { Message } from './message.ts'
 import { ProtocolFault } from './protocol/fault.ts'
 import { entryLimits, linkLimits } from './protocol/limits.ts'
@@ -16,6 +18,7 @@ import type { TypeRegistry } from './type-registry.ts'
 export interface JourneyContext {
   readonly hooks: Hooks
   readonly runtime: Runtime
+  readonly log: Log
   readonly types: TypeRegistry
   readonly admission: Admission
   readonly forwarder: Forwarder
@@ -55,6 +58,7 @@ export class Journey {
         group.add({ received, message, route })
       }
     } catch (error) {
+      if (!(error instanceof ProtocolFault)) this.#report(error, received)
       answerTo(received ?? { sender }, error, hooks)
     }
   }
@@ -66,6 +70,17 @@ export class Journey {
     const acknowledgements = judge(arrivals, verdicts, hooks)
     if (acknowledgements.length > 0) await hooks.ack.promise(acknowledgements)
     forwarder.forward(arrivals, verdicts)
+  }
+
+  #report(error: unknown, received: Received | undefined): void {
+    const { plugin = 'kernel', hook = 'unknown' } = error instanceof SlipstreamError ? error : {}
+    this.#context.log.error('plugin failed', {
+      plugin,
+      hook,
+      type: received?.type ?? 'unknown',
+      reason: problemOf(error),
+      error,
+    })
   }
 
   #read(text: string, bytes: number, sender: Link): Received {

@@ -102,8 +102,6 @@ export class Links {
     const { runtime } = this.#context
     const name = remote.instanceId ?? peer?.instanceId ?? peer?.url
     const link = new Link(`link-${++this.#count}`, direction, connection, name, runtime.now())
-    // Nothing is read until it is known whom it comes from.
-    connection.pause()
     let open = true
     connection.handle({
       frame: (text, bytes) => this.#context.receive(text, bytes, link),
@@ -113,6 +111,8 @@ export class Links {
         ended?.()
       },
     })
+    // Nothing is read until it is known whom it comes from.
+    connection.pause()
     const refusal = this.#refusal(link, peer)
     if (refusal) {
       connection.close(refusal.code, refusal.reason)
@@ -156,7 +156,7 @@ export class Links {
     if (link.peer && (remote.durable || link.role === 'instance')) {
       return recipients.identify(link.peer, { ...remote, role: link.role }, peer)
     }
-    if (link.peer) await recipients.forget(link.peer)
+    if (link.peer && recipients.durable(link.peer)?.role === 'client') await recipients.forget(link.peer)
     return recipients.addLive(link, remote.tags)
   }
 
@@ -170,12 +170,17 @@ export class Links {
     const duel = link.role === 'instance' && link.direction !== current.direction
     const ours = this.#context.instanceId < recipient.name
     if (duel && (link.direction === 'out') !== ours) return false
-    this.#retire(current)
-    current.close(CloseCode.REPLACED, 'another connection of the same name took its place')
+    this.#replace(current)
     return true
   }
 
+  #replace(link: Link): void {
+    this.#retire(link)
+    link.close(CloseCode.REPLACED, 'another connection of the same name took its place')
+  }
+
   #use(link: Link, recipient: DurableRecipient | LiveRecipient): void {
+    for (const other of this.#links) if (isSameClient(other, link)) this.#replace(other)
     link.recipient = recipient
     this.#links.add(link)
     if (recipient.durable) recipient.link = link
@@ -203,4 +208,8 @@ export class Links {
     this.#retire(link)
     this.#context.log.debug('link down', { peer: link.peer ?? link.id, address: link.address, code, reason })
   }
+}
+
+function isSameClient(one: Link, other: Link): boolean {
+  return one.role === 'client' && other.role === 'client' && one.peer !== undefined && one.peer === other.peer
 }

@@ -11,7 +11,7 @@ import { type Link, Links } from './links.ts'
 import type { Parts } from './parts.ts'
 import { reachable } from './reach.ts'
 import { DurableRecipient, Recipients } from './recipients.ts'
-import type { Runtime } from './runtime/runtime.ts'
+import type { Runtime, Timer } from './runtime/runtime.ts'
 import { SELF, SelfRecipient } from './self.ts'
 import type { Settings } from './settings.ts'
 import type { Settlement, Store, StoreState } from './store.ts'
@@ -41,6 +41,9 @@ export class Mesh {
   readonly #context: MeshContext
   readonly #store: Store
   readonly #dialers: readonly Dialer[]
+  /** What was acknowledged while the store could not take note of it. */
+  readonly #unsettled: Settlement[] = []
+  #settleAgain: Timer | undefined
 
   /** Opens the store and calls to mind whom it remembers. No socket is opened yet. */
   static async open(context: MeshContext): Promise<Mesh> {
@@ -85,7 +88,7 @@ export class Mesh {
     const admission = new Admission({ instanceId, clusterGroupId, epoch, lastSequence, clock, runtime })
     const forwarder = new Forwarder({ instanceId, recipients: this.recipients, types, runtime })
     const storeFailed = (error: unknown, settlements: readonly Settlement[]) => this.#storeFailed(error, settlements)
-    this.journey = new Journey({ hooks, runtime, types, admission, forwarder, group, draining, storeFailed })
+    this.journey = new Journey({ hooks, runtime, log, types, admission, forwarder, group, draining, storeFailed })
     const receive = (text: string, bytes: number, link: Link) => this.journey.receive(text, bytes, link)
     this.links = new Links({ instanceId, recipients: this.recipients, hooks, runtime, log, receive })
     this.#dialers = settings.peers.map((peer) => this.#dialer(peer))
@@ -130,6 +133,7 @@ export class Mesh {
   }
 
   async close(): Promise<void> {
+    //X
     this.recipients.close()
     await this.#store.close()
   }
@@ -169,11 +173,15 @@ export class Mesh {
   #storeFailed(error: unknown, settlements: readonly Settlement[]): void {
     const { runtime, parts, group, fail } = this.#context
     parts.log.critical('store failed', { reason: problemOf(error), error })
-    if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') fail(error as Error)
-    else
-      runtime.after(SETTLE_AGAIN_MS, () => {
-        for (const settlement of settlements) group.settle(settlement)
-      })
+    if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') {
+      fail(error as Error)
+      return
+    }
+    this.#unsettled.push(...settlements)
+    this.#settleAgain ??= runtime.after(SETTLE_AGAIN_MS, () => {
+      this.#settleAgain = undefined
+      for (const settlement of this.#unsettled.splice(0)) group.settle(settlement)
+    })
   }
 }
 
