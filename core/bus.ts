@@ -1,5 +1,5 @@
-import { Deliveries } from './deliveries.ts'
 import { problemOf, slipstreamError } from './errors.ts'
+import type { DueDelivery } from './events.ts'
 import { GroupCommit } from './group-commit.ts'
 import { Guard } from './guard.ts'
 import { createHooks } from './hooks.ts'
@@ -53,6 +53,7 @@ class SlipstreamBus implements Bus {
   readonly #parts = new Parts()
   readonly #guard: Guard
   readonly #group: GroupCommit
+  readonly #decided = new WeakSet<DueDelivery>()
   readonly #applied: Plugin[] = []
   #mesh: Mesh | undefined
   #draining = false
@@ -71,9 +72,7 @@ class SlipstreamBus implements Bus {
       this.#parts.log.error('plugin failed', { plugin, hook, reason, error })
     })
     this.#guard.watch(this.#hooks)
-    this.#group = new GroupCommit(runtime, (arrivals, settlements) =>
-      this.#running.journey.commit(arrivals, settlements),
-    )
+    this.#group = new GroupCommit(runtime, (arrivals, changes) => this.#running.journey.commit(arrivals, changes))
     this.failed = new Promise((resolve) => {
       this.#fail = resolve
     })
@@ -135,7 +134,7 @@ class SlipstreamBus implements Bus {
       await this.#guard.step(plugin.name, 'apply', () => plugin.apply(kernelFor(plugin, context)))
     }
     const { store } = this.#parts
-    this.#hooks.persist.tapPromise(store.name, (entries, settlements) => store.write({ entries, settlements }))
+    this.#hooks.persist.tapPromise(store.name, (entries, changes) => store.write({ entries, ...changes }))
     this.#parts.seal()
   }
 
@@ -179,6 +178,7 @@ class SlipstreamBus implements Bus {
       hooks: this.#hooks,
       parts: this.#parts,
       group: this.#group,
+      decided: this.#decided,
       draining: () => this.#draining,
       fail: (error: Error) => this.#fail(error),
     }
@@ -191,10 +191,12 @@ class SlipstreamBus implements Bus {
       hooks: this.#hooks,
       guard: this.#guard,
       parts: this.#parts,
-      deliveries: new Deliveries(this.#hooks, (settlement) => this.#group.settle(settlement)),
+      group: this.#group,
+      decided: this.#decided,
       instanceId: () => this.instanceId,
       draining: () => this.#draining,
       recipients: () => this.recipients(),
+      everyone: () => this.#running.recipients,
       links: () => this.links(),
       announced: (link, tags) => this.#running.announced(link, tags),
       plugins: () => this.plugins(),

@@ -1,6 +1,6 @@
 import type { Arrival } from './events.ts'
 import type { Link } from './links.ts'
-import type { Runtime } from './runtime/runtime.ts'
+import type { Runtime, Timer } from './runtime/runtime.ts'
 import type { Death, DeliveryChanges, Retry, Settlement } from './store.ts'
 
 /** In one transaction at most: beyond that, the links would wait for the disk longer than a heartbeat likes. */
@@ -27,6 +27,8 @@ export class GroupCommit {
   #changes = new Changes()
   #bytes = 0
   #scheduled = false
+  #again: Timer | undefined
+  #unwritten = new Changes()
   #whenIdle: (() => void)[] = []
 
   constructor(runtime: Runtime, commit: Commit) {
@@ -68,6 +70,11 @@ export class GroupCommit {
     return new Promise((resolve) => this.#whenIdle.push(resolve))
   }
 
+  /** Forgets what could not be written: it is found pending again after the next start. */
+  close(): void {
+    this.#again?.cancel()
+  }
+
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
@@ -79,7 +86,7 @@ export class GroupCommit {
     this.#changes = new Changes()
     const onDisk = await this.#commit(this.#takeArrivals(), changes)
     if (onDisk) for (const committed of changes.committed) committed()
-    else if (!changes.isEmpty) this.#runtime.after(WRITE_AGAIN_MS, () => this.#again(changes))
+    else this.#writeAgain(changes)
     this.#resume()
     this.#scheduled = false
     if (this.#arrivals.length > 0 || !this.#changes.isEmpty) return this.#schedule()
@@ -87,9 +94,15 @@ export class GroupCommit {
   }
 
   /** What became of deliveries stays true, and writing it twice changes nothing. Arrivals are their senders' to repeat. */
-  #again(changes: Changes): void {
-    this.#changes.join(changes)
-    this.#schedule()
+  #writeAgain(changes: Changes): void {
+    this.#unwritten.join(changes)
+    if (this.#unwritten.isEmpty) return
+    this.#again ??= this.#runtime.after(WRITE_AGAIN_MS, () => {
+      this.#again = undefined
+      this.#changes.join(this.#unwritten)
+      this.#unwritten = new Changes()
+      this.#schedule()
+    })
   }
 
   #takeArrivals(): readonly Arrival[] {

@@ -1,5 +1,6 @@
 /** The public API of slipstream: all that a plugin, built in or a stranger's, may use of the kernel. */
 export { type Bus, type BusOptions, createBus } from './bus.ts'
+export type { DeadLetters } from './dead-letters.ts'
 export type { Deliveries } from './deliveries.ts'
 export { type ErrorCode, type ErrorDetails, errorCodes, problemOf, SlipstreamError, slipstreamError } from './errors.ts'
 export type {
@@ -63,8 +64,8 @@ export type {
   Death,
   DeliveryChanges,
   Entry,
-  PendingDelivery,
   LedgerRow,
+  PendingDelivery,
   PendingLimit,
   Purged,
   PurgeLimits,

@@ -12,7 +12,7 @@ import { ProtocolFault } from './protocol/fault.ts'
 import { entryLimits, linkLimits } from './protocol/limits.ts'
 import { Received } from './protocol/received.ts'
 import type { Runtime } from './runtime/runtime.ts'
-import type { Settlement, StoreVerdict } from './store.ts'
+import type { DeliveryChanges, StoreVerdict } from './store.ts'
 import type { TypeRegistry } from './type-registry.ts'
 
 export interface JourneyContext {
@@ -24,8 +24,8 @@ export interface JourneyContext {
   readonly forwarder: Forwarder
   readonly group: GroupCommit
   readonly draining: () => boolean
-  /** The store could not say what became of a batch. */
-  readonly storeFailed: (error: unknown, settlements: readonly Settlement[]) => void
+  /** The store could not say what became of a group: nobody is told anything, and its senders will repeat it. */
+  readonly storeFailed: (error: unknown) => void
 }
 
 /**
@@ -63,13 +63,19 @@ export class Journey {
     }
   }
 
-  /** One group, from memory onto disk and then to everyone who is to know. */
-  async commit(arrivals: readonly Arrival[], settlements: readonly Settlement[]): Promise<void> {
-    const { hooks, forwarder } = this.#context
-    const verdicts = await this.#persist(arrivals, settlements)
-    const acknowledgements = judge(arrivals, verdicts, hooks)
-    if (acknowledgements.length > 0) await hooks.ack.promise(acknowledgements)
-    forwarder.forward(arrivals, verdicts)
+  /** One group, from memory onto disk and then to everyone who is to know. Resolves to whether it is on disk. */
+  async commit(arrivals: readonly Arrival[], changes: DeliveryChanges): Promise<boolean> {
+    const { hooks, forwarder, storeFailed } = this.#context
+    try {
+      const verdicts = await this.#persist(arrivals, changes)
+      const acknowledgements = judge(arrivals, verdicts, hooks)
+      if (acknowledgements.length > 0) await hooks.ack.promise(acknowledgements)
+      forwarder.forward(arrivals, verdicts)
+      return true
+    } catch (error) {
+      storeFailed(error)
+      return false
+    }
   }
 
   #report(error: unknown, received: Received | undefined): void {
@@ -99,16 +105,11 @@ export class Journey {
     return admission.admit(received, types.stored(received.type))
   }
 
-  async #persist(arrivals: readonly Arrival[], settlements: readonly Settlement[]): Promise<readonly StoreVerdict[]> {
-    const { hooks, forwarder, storeFailed } = this.#context
+  async #persist(arrivals: readonly Arrival[], changes: DeliveryChanges): Promise<readonly StoreVerdict[]> {
+    const { hooks, forwarder } = this.#context
     const entries = arrivals.map(({ message, route }) => ({ message, recipients: forwarder.keys(route) }))
-    try {
-      const verdicts = await hooks.persist.promise(entries, settlements)
-      if (verdicts?.length === arrivals.length) return verdicts
-      throw new Error(`persist answered ${verdicts?.length ?? 'nothing'} for ${arrivals.length} messages`)
-    } catch (error) {
-      storeFailed(error, settlements)
-      return arrivals.map(() => ({ status: 'uncertain' }))
-    }
+    const verdicts = await hooks.persist.promise(entries, changes)
+    if (verdicts?.length === arrivals.length) return verdicts
+    throw new Error(`persist answered ${verdicts?.length ?? 'nothing'} for ${arrivals.length} messages`)
   }
 }

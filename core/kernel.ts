@@ -1,11 +1,14 @@
-import type { Deliveries } from './deliveries.ts'
+import { DeadLetters } from './dead-letters.ts'
+import { Deliveries } from './deliveries.ts'
 import { slipstreamError } from './errors.ts'
+import type { DueDelivery } from './events.ts'
+import type { GroupCommit } from './group-commit.ts'
 import type { Guard } from './guard.ts'
 import type { Hooks } from './hooks.ts'
 import type { Link } from './links.ts'
 import type { Parts } from './parts.ts'
 import type { Kernel, Plugin, PluginReport } from './plugin.ts'
-import type { Recipient } from './recipients.ts'
+import type { Recipient, Recipients } from './recipients.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
 
@@ -16,25 +19,29 @@ export interface KernelContext {
   readonly hooks: Hooks
   readonly guard: Guard
   readonly parts: Parts
-  readonly deliveries: Deliveries
+  readonly group: GroupCommit
+  readonly decided: WeakSet<DueDelivery>
   readonly instanceId: () => string
   readonly draining: () => boolean
   readonly recipients: () => readonly Recipient[]
+  readonly everyone: () => Recipients
   readonly links: () => readonly Link[]
   readonly announced: (link: Link, tags: readonly string[]) => Promise<void>
   readonly plugins: () => readonly PluginReport[]
 }
 
 /** The bus as one plugin sees it: whatever it registers bears its name. */
-export function kernelFor({ name: plugin }: Plugin, context: KernelContext): Kernel {
+export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
+  const { name: owner } = plugin
   const { parts, guard, hooks } = context
-  const assertOpen = () => parts.assertOpen(plugin)
+  const assertOpen = () => parts.assertOpen(owner)
   return Object.freeze({
     settings: context.settings,
     runtime: context.runtime,
     log: parts.log,
-    hooks: guard.hooksFor(plugin, hooks, assertOpen),
-    deliveries: context.deliveries,
+    hooks: guard.hooksFor(owner, hooks, assertOpen),
+    deliveries: new Deliveries(context, plugin),
+    deadLetters: new DeadLetters(() => parts.store, context.everyone),
     get instanceId() {
       return context.instanceId()
     },
@@ -47,14 +54,16 @@ export function kernelFor({ name: plugin }: Plugin, context: KernelContext): Ker
     plugins: context.plugins,
     healthChecks: () => parts.healthChecks,
     storeStatistics: () => parts.store.statistics(),
+    ledger: () => parts.store.ledger(),
+    purge: (limits) => parts.store.purge(limits),
     messageTypes: () => parts.types.names(),
     messageType(name, type) {
       assertOpen()
-      parts.types.register(plugin, name, type)
+      parts.types.register(owner, name, type)
     },
     store(store) {
       assertOpen()
-      parts.setStore(plugin, store)
+      parts.setStore(owner, store)
     },
     transport(transport) {
       assertOpen()
@@ -70,11 +79,11 @@ export function kernelFor({ name: plugin }: Plugin, context: KernelContext): Ker
     },
     provide(name, service) {
       assertOpen()
-      parts.provide(plugin, name, service)
+      parts.provide(owner, name, service)
     },
     use(name) {
       const service = parts.find(name)
-      if (service === undefined) throw slipstreamError('SLP_SERVICE_MISSING', [name], { plugin })
+      if (service === undefined) throw slipstreamError('SLP_SERVICE_MISSING', [name], { plugin: owner })
       return service
     },
     find: (name) => parts.find(name),

@@ -1,6 +1,7 @@
 import { Admission } from './admission.ts'
 import { Dialer } from './dialer.ts'
 import { problemOf, slipstreamError } from './errors.ts'
+import type { DueDelivery } from './events.ts'
 import { Forwarder } from './forwarder.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { Hooks } from './hooks.ts'
@@ -11,14 +12,12 @@ import { type Link, Links } from './links.ts'
 import type { Parts } from './parts.ts'
 import { reachable } from './reach.ts'
 import { DurableRecipient, Recipients } from './recipients.ts'
-import type { Runtime, Timer } from './runtime/runtime.ts'
+import type { Runtime } from './runtime/runtime.ts'
 import { SELF, SelfRecipient } from './self.ts'
 import type { Settings } from './settings.ts'
-import type { Settlement, Store, StoreState } from './store.ts'
+import type { Store, StoreState } from './store.ts'
 import { plainFrame } from './stored-message.ts'
 
-/** How long settlements wait before they are written again, after the store could not take them. */
-const SETTLE_AGAIN_MS = 1_000
 const DRAIN_POLL_MS = 20
 
 export interface MeshContext {
@@ -27,6 +26,7 @@ export interface MeshContext {
   readonly hooks: Hooks
   readonly parts: Parts
   readonly group: GroupCommit
+  readonly decided: WeakSet<DueDelivery>
   readonly draining: () => boolean
   readonly fail: (error: Error) => void
 }
@@ -41,9 +41,6 @@ export class Mesh {
   readonly #context: MeshContext
   readonly #store: Store
   readonly #dialers: readonly Dialer[]
-  /** What was acknowledged while the store could not take note of it. */
-  readonly #unsettled: Settlement[] = []
-  #settleAgain: Timer | undefined
 
   /** Opens the store and calls to mind whom it remembers. No socket is opened yet. */
   static async open(context: MeshContext): Promise<Mesh> {
@@ -68,7 +65,7 @@ export class Mesh {
   }
 
   private constructor(context: MeshContext, state: StoreState, selfKey: number) {
-    const { settings, runtime, hooks, parts, group, draining } = context
+    const { settings, runtime, hooks, parts, group, decided, draining } = context
     const { instanceId, epoch, lastSequence, lastVersion } = state
     const { log, types } = parts
     const { clusterGroupId, retryDelayMs } = settings
@@ -81,13 +78,18 @@ export class Mesh {
     const self = new SelfRecipient(selfKey, selfPending, settings.tags, { ...shared, types, settle })
     this.recipients = new Recipients(
       parts.store,
-      { ...shared, frame: (delivery) => plainFrame(delivery, instanceId) },
+      {
+        ...shared,
+        decided,
+        frame: (delivery) => plainFrame(delivery, instanceId),
+        isStrict: ({ message }) => types.isStrict(message.type),
+      },
       self,
     )
     const clock = new HybridClock(runtime, instanceId, lastVersion)
     const admission = new Admission({ instanceId, clusterGroupId, epoch, lastSequence, clock, runtime })
     const forwarder = new Forwarder({ instanceId, recipients: this.recipients, types, runtime })
-    const storeFailed = (error: unknown, settlements: readonly Settlement[]) => this.#storeFailed(error, settlements)
+    const storeFailed = (error: unknown) => this.#storeFailed(error)
     this.journey = new Journey({ hooks, runtime, log, types, admission, forwarder, group, draining, storeFailed })
     const receive = (text: string, bytes: number, link: Link) => this.journey.receive(text, bytes, link)
     this.links = new Links({ instanceId, recipients: this.recipients, hooks, runtime, log, receive })
@@ -134,6 +136,7 @@ export class Mesh {
 
   async close(): Promise<void> {
     //X
+    this.#context.group.close()
     this.recipients.close()
     await this.#store.close()
   }
@@ -169,19 +172,11 @@ export class Mesh {
     })
   }
 
-  /** Nothing was acknowledged and nothing is claimed: publishers repeat, and what was settled is settled again. */
-  #storeFailed(error: unknown, settlements: readonly Settlement[]): void {
-    const { runtime, parts, group, fail } = this.#context
+  /** Nothing was acknowledged and nothing is claimed: publishers repeat, and what became of deliveries is written again. */
+  #storeFailed(error: unknown): void {
+    const { parts, fail } = this.#context
     parts.log.critical('store failed', { reason: problemOf(error), error })
-    if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') {
-      fail(error as Error)
-      return
-    }
-    this.#unsettled.push(...settlements)
-    this.#settleAgain ??= runtime.after(SETTLE_AGAIN_MS, () => {
-      this.#settleAgain = undefined
-      for (const settlement of this.#unsettled.splice(0)) group.settle(settlement)
-    })
+    if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') fail(error as Error)
   }
 }
 

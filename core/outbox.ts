@@ -90,7 +90,8 @@ export class Outbox {
     this.#wake.cancel()
     const flights = this.#inFlight.takeAll()
     const [alone] = flights
-    if (flights.length === 1 && alone) this.#fail([alone], 'disconnect', 'the link was lost while it was alone in flight')
+    if (flights.length === 1 && alone)
+      this.#fail([alone], 'disconnect', 'the link was lost while it was alone in flight')
     else this.#backlog.giveBack(flights.map(({ delivery }) => delivery))
   }
 

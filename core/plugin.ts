@@ -1,3 +1,4 @@
+import type { DeadLetters } from './dead-letters.ts'
 import type { Deliveries } from './deliveries.ts'
 import type { GuardedHooks } from './guard.ts'
 import type { HealthCheck } from './health.ts'
@@ -9,7 +10,7 @@ import type { MessageType } from './message-type.ts'
 import type { Recipient } from './recipients.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
-import type { Store, StoreStatistics } from './store.ts'
+import type { LedgerRow, Purged, PurgeLimits, Store, StoreStatistics } from './store.ts'
 
 /**
  * A part of the bus: a message type, a store, a route, a transport, an exporter, anything. Plugins are plain objects,
@@ -49,6 +50,8 @@ export interface Kernel {
   readonly hooks: GuardedHooks
   /** Deliveries on their way, for plugins that speak for recipients or decide on repetition. */
   readonly deliveries: Deliveries
+  /** Deliveries that were given up. */
+  readonly deadLetters: DeadLetters
   /** Every recipient that is known, connected or not; a fresh list. */
   recipients(): readonly Recipient[]
   /** Every connection that is open and identified. */
@@ -63,6 +66,10 @@ export interface Kernel {
   messageTypes(): readonly string[]
   /** Figures of the store. */
   storeStatistics(): StoreStatistics
+  /** The sums of each recipient: what was for it, and what became of that. */
+  ledger(): readonly LedgerRow[]
+  /** Forgets some of what is no longer needed. Short, so that it can be called between messages. */
+  purge(limits: PurgeLimits): Promise<Purged>
   /** Whether the bus is on its way down and takes nothing new. */
   readonly draining: boolean
 

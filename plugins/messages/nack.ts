@@ -8,8 +8,13 @@ declare module '../../core/index.ts' {
 
 /** What a retry is advised to wait for when nothing better is known, in milliseconds. */
 const RETRY_AFTER_MS = 1_000
+/** A recipient that is busy may ask for this much patience at most, in milliseconds. */
+const MAX_BUSY_MS = 60_000
 
-/** `NACK`: "it is not kept here", with a code and the remedy. Received, it is noted; its delivery stays open. */
+/**
+ * `NACK`: "it is not kept here", with a code and the remedy. Received, it says what became of a delivery: `BUSY` asks for
+ * patience and counts nothing, anything else is the recipient's verdict on the message.
+ */
 export function nack(): Plugin {
   return {
     name: 'nack',
@@ -27,8 +32,13 @@ export function nack(): Plugin {
           },
         },
         receive({ body, sender }) {
-          const { messageId = 'unknown', code } = body
-          kernel.log.error('refused by recipient', { messageId, peer: sender.peer ?? sender.id, code })
+          const { messageId, code, reason = '', retryable = false, retryAfterMs = RETRY_AFTER_MS } = body
+          if (messageId === undefined) return
+          const busy = code === 'BUSY' ? { busyMs: Math.min(retryAfterMs, MAX_BUSY_MS) } : {}
+          const error = `${code} ${reason}`.trimEnd()
+          const known = kernel.deliveries.refused(sender, messageId, { retryable, error, ...busy })
+          const event = known ? 'refused by recipient' : 'stray nack'
+          kernel.log.debug(event, { messageId, peer: sender.peer ?? sender.id, code })
         },
       })
       kernel.hooks.refused.tap((refusal) => {
