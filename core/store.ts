@@ -35,7 +35,8 @@ export interface Store {
 
   /**
    * Deliveries of a recipient that are not settled, with `seq` greater than `after`, oldest first; as many as fit into
-   * `limit`, but one at least when there is any.
+   * `limit`, but one at least when there is any. One whose message was altered on disk is never given; it becomes a dead
+   * letter `INTEGRITY`.
    */
   pending(recipient: RecipientKey, after: number, limit: PendingLimit): Promise<readonly PendingDelivery[]>
 
@@ -47,14 +48,16 @@ export interface Store {
 
   /**
    * Gives the recipient `from` the name `to`: a configured peer whose id has become known. Deliveries of both are united
-   * under one key, and those of messages that have passed `to` already are settled. The URL stays with it.
+   * under one key, their sums and dead letters as well: of two deliveries of one message, one is `collapsed`. Those of
+   * messages that have passed `to` already are settled. The URL stays with it.
    * Renaming a second time does no harm; a name that was never saved is refused with `SLP_RECIPIENT_UNKNOWN`.
    */
   renameRecipient(from: string, to: string): Promise<{ readonly key: RecipientKey; readonly pending: number }>
 
   /**
-   * Forgets a recipient and the deliveries that wait for it, which count as `forgotten` and leave one dead letter
-   * `RECIPIENT_FORGOTTEN` with their number. Its key is given to nobody else. Dead letters of it stay until they are purged.
+   * Forgets a recipient and the deliveries that wait for it, which count as `forgotten` and, if there are any, leave one
+   * dead letter `RECIPIENT_FORGOTTEN` with their number. Its key is given to nobody else. Dead letters of it stay until they
+   * are purged.
    */
   forgetRecipient(key: RecipientKey): Promise<void>
 
@@ -63,23 +66,26 @@ export interface Store {
 
   /**
    * Makes deliveries of dead letters again, with the ids and places that they had and no attempts counted. Resolves to
-   * them, oldest first; those that are gone, or whose recipient is forgotten, are left out. Reviving twice does no harm.
+   * them, oldest first; those that are gone, whose recipient is forgotten, or whose message was altered on disk are left
+   * out. Reviving twice does no harm.
    */
   reviveDeadLetters(ids: readonly DeadLetterId[]): Promise<readonly RevivedDelivery[]>
 
-  /** Forgets dead letters for good. Resolves to how many there were. */
+  /** Forgets dead letters for good; their deliveries stay counted as dead. Resolves to how many there were. */
   discardDeadLetters(ids: readonly DeadLetterId[]): Promise<number>
 
   /**
    * Forgets some of what is no longer needed, and gives some free space back to the file system: messages without pending
    * deliveries or dead letters that were received before `settledBefore`, but never one whose id is still remembered
-   * (24 hours); dead letters from before `deadBefore`. At most `limit` of each, so that a call is short; resolves to how many.
+   * (24 hours); dead letters from before `deadBefore`. At most `limit` of each, so that a call is short; resolves to how
+   * many. A call may find nothing although there is something further on: the next one goes on from there.
    */
   purge(limits: PurgeLimits): Promise<Purged>
 
   /**
-   * The sums of each recipient that is known, counted in the same transactions as what they count:
-   * `targeted = acked + pending + dead + collapsed + forgotten` at every moment (§6 of the protocol).
+   * The sums of each recipient that is known, or forgotten and has dead letters, counted in the same transactions as what
+   * they count: `targeted = acked + pending + dead + collapsed + forgotten` at every moment (§6 of the protocol). Of a name
+   * that was forgotten and came back, the sums are added.
    */
   ledger(): readonly LedgerRow[]
 
@@ -296,6 +302,7 @@ export interface StoredMessage {
 export interface StoreStatistics {
   readonly messages: number
   readonly pending: number
+  /** Dead letters that are kept. */
   readonly dead: number
   readonly bytes: number
   /** Figures of this kind of store alone, such as the size of a write-ahead log. Names become metric names. */

@@ -11,6 +11,7 @@ export interface TestMessage {
   readonly clusterGroupId?: string
   readonly version?: string
   readonly orderingKey?: string
+  readonly expiresAt?: number
   readonly targetedTags?: readonly string[]
   readonly targetInstanceId?: string
   readonly path?: readonly string[]
@@ -36,6 +37,7 @@ function testMessage(wish: TestMessage, n: number): Message {
     clusterGroupId: wish.clusterGroupId ?? SINGLETON_GROUP,
     version: wish.version,
     orderingKey: wish.orderingKey,
+    expiresAt: wish.expiresAt,
     targetedTags: wish.targetedTags ?? [],
     targetInstanceId: wish.targetInstanceId,
     path: wish.path ?? [originInstanceId],

@@ -1,4 +1,8 @@
+import { deadLetterCases } from './store-cases/dead-letters.ts'
+import { failureCases } from './store-cases/failures.ts'
+import { ledgerCases } from './store-cases/ledger.ts'
 import { openingCases } from './store-cases/opening.ts'
+import { purgingCases } from './store-cases/purging.ts'
 import { readingCases } from './store-cases/reading.ts'
 import { recipientCases } from './store-cases/recipients.ts'
 import { repetitionCases } from './store-cases/repetition.ts'
@@ -21,5 +25,9 @@ export function storeSuite(makeStore: () => StoreUnderTest): readonly StoreCase[
     ...repetitionCases,
     ...readingCases,
     ...recipientCases,
+    ...failureCases,
+    ...deadLetterCases,
+    ...purgingCases,
+    ...ledgerCases,
   })
 }

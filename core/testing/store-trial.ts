@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import type { Message } from '../message.ts'
 import type {
+  Attempts,
+  Batch,
+  DeadLetter,
+  DeadLetterFilter,
+  Death,
+  LedgerRow,
   PendingLimit,
   RecipientKey,
   RecipientRecord,
@@ -34,6 +40,15 @@ export interface StoreCase {
 export type Trying = (trial: StoreTrial) => Promise<void>
 
 export const HOUR_MS = 60 * 60 * 1_000
+export const DAY_MS = 24 * HOUR_MS
+export const NO_ATTEMPTS: Attempts = Object.freeze({ sends: 0, nacks: 0, timeouts: 0, disconnects: 0 })
+export const DEATH: Omit<Death, 'recipient' | 'seq'> = Object.freeze({
+  reason: 'REJECTED',
+  error: 'no such account',
+  attempts: { sends: 4, nacks: 1, timeouts: 2, disconnects: 3 },
+  plugin: 'republish',
+  pluginVersion: '1.2.3',
+})
 export const EVERYTHING: PendingLimit = Object.freeze({ messages: 1_000, bytes: 1_000_000 })
 
 /** A store at work, with the words in which the cases speak of it. */
@@ -42,6 +57,7 @@ export class StoreTrial {
   readonly message = messageMaker()
   readonly #subject: StoreUnderTest
   readonly #opened = new Set<Store>()
+  readonly #keys = new Set<RecipientKey>()
   #store: Store | undefined
 
   constructor(subject: StoreUnderTest) {
@@ -71,8 +87,8 @@ export class StoreTrial {
     await this.#subject.destroy()
   }
 
-  recipient(name: string, record: Partial<RecipientRecord> = {}): Promise<RecipientKey> {
-    return this.store.saveRecipient({
+  async recipient(name: string, record: Partial<RecipientRecord> = {}): Promise<RecipientKey> {
+    const key = await this.store.saveRecipient({
       name,
       role: 'instance',
       tags: [],
@@ -80,10 +96,17 @@ export class StoreTrial {
       url: undefined,
       ...record,
     })
+    this.#keys.add(key)
+    return key
+  }
+
+  /** Writes a batch of which only some parts are filled. */
+  batch(parts: Partial<Batch>): Promise<readonly StoreVerdict[]> {
+    return this.store.write({ entries: [], settlements: [], retries: [], deaths: [], ...parts })
   }
 
   write(messages: readonly Message[], recipients: readonly RecipientKey[] = []): Promise<readonly StoreVerdict[]> {
-    return this.store.write({ entries: messages.map((message) => ({ message, recipients })), settlements: [] })
+    return this.batch({ entries: messages.map((message) => ({ message, recipients })) })
   }
 
   async writeOne(message: Message, recipients: readonly RecipientKey[] = []): Promise<StoreVerdict> {
@@ -98,13 +121,49 @@ export class StoreTrial {
   }
 
   async settle(...settlements: readonly Settlement[]): Promise<void> {
-    await this.store.write({ entries: [], settlements })
+    await this.batch({ settlements })
+  }
+
+  death(delivery: Settlement, death: Partial<Death> = {}): Death {
+    return { ...DEATH, ...delivery, ...death }
+  }
+
+  /** Gives deliveries up, all for the same reason. */
+  async die(deliveries: readonly Settlement[], death: Partial<Death> = {}): Promise<void> {
+    await this.batch({ deaths: deliveries.map((delivery) => this.death(delivery, death)) })
+  }
+
+  /** All dead letters that match. */
+  async dead(filter: DeadLetterFilter = {}): Promise<readonly DeadLetter[]> {
+    const { items } = await this.store.deadLetters(filter, { limit: 1_000 })
+    return items
+  }
+
+  /** What the ledger says of a recipient. Checked: all sums hold, and as much is pending as can be read. */
+  async sums(name: string): Promise<Omit<LedgerRow, 'recipient'>> {
+    const rows = this.store.ledger()
+    let counted = 0
+    for (const { recipient, targeted, acked, pending, dead, collapsed, forgotten } of rows) {
+      assert.equal(targeted, acked + pending + dead + collapsed + forgotten, `the sums of ${recipient}`)
+      counted += pending
+    }
+    assert.equal(counted, await this.#readable(), 'as much is pending as can be read')
+    assert.equal(counted, this.store.statistics().pending)
+    const { recipient, ...sums } = rows.find((row) => row.recipient === name) ?? assert.fail(`${name} has no sums`)
+    return sums
   }
 
   /** Ids of the messages that wait for the recipient, in the order in which they are given. */
   async waiting(recipient: RecipientKey, after = 0, limit: Partial<PendingLimit> = {}): Promise<readonly string[]> {
     const deliveries = await this.store.pending(recipient, after, { ...EVERYTHING, ...limit })
     return deliveries.map(({ message }) => message.messageId)
+  }
+
+  /** How many deliveries wait for all who were ever saved. */
+  async #readable(): Promise<number> {
+    let count = 0
+    for (const key of this.#keys) count += (await this.waiting(key)).length
+    return count
   }
 }
 

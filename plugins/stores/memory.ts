@@ -1,25 +1,36 @@
 import {
   type Batch,
+  type DeadLetterFilter,
+  type DeadLetterId,
+  type DeadLetterList,
+  type DeadLetterPage,
+  type Death,
   type Entry,
-  type Message,
+  type LedgerRow,
   type PendingDelivery,
   type PendingLimit,
   type Plugin,
+  type Purged,
+  type PurgeLimits,
   type RecipientKey,
   type RecipientRecord,
+  type RevivedDelivery,
   type Store,
   type StoreContext,
-  type StoredMessage,
   type StoreState,
   type StoreStatistics,
   type StoreVerdict,
   slipstreamError,
+  VERSION,
 } from '../../core/index.ts'
-import { judgeSameId, type KnownMessage, publisherOf } from './repetition.ts'
+import { Accounts } from './memory/accounts.ts'
+import { type Grave, KeptDeadLetters } from './memory/dead-letters.ts'
+import { KeptMessages } from './memory/messages.ts'
+import { KeptRecipients, NO_ATTEMPTS } from './memory/recipients.ts'
 
 /**
- * Keeps messages in memory until the process ends, and forgets none before: for tests, trials and the simulator. What it
- * acknowledges does not survive a restart.
+ * Keeps messages in memory until the process ends: for tests, trials and the simulator. What it acknowledges does not
+ * survive a restart.
  */
 export function memory(): Plugin {
   return {
@@ -30,32 +41,19 @@ export function memory(): Plugin {
   }
 }
 
-interface Kept extends KnownMessage {
-  readonly stored: StoredMessage
-}
-
-interface KeptRecipient extends RecipientRecord {
-  readonly key: RecipientKey
-  /** Places of the deliveries that wait, ascending. */
-  waiting: Set<number>
-}
-
 /** The contract of a store over plain maps. What it holds survives `close`: the same object can be opened again. */
 export class MemoryStore implements Store {
   readonly name = 'memory'
-  readonly #messages = new Map<number, Kept>()
-  /** The newest message of each id. */
-  readonly #byId = new Map<string, Kept>()
-  /** How many recipients the message had that took the place in its origin's sequence. */
-  readonly #bySequence = new Map<string, number>()
-  readonly #recipients = new Map<RecipientKey, KeptRecipient>()
+  readonly #messages = new KeptMessages()
+  readonly #accounts = new Accounts()
+  readonly #recipients = new KeptRecipients(this.#accounts)
+  readonly #deadLetters = new KeptDeadLetters({
+    message: (seq) => this.#messages.at(seq),
+    name: (key) => this.#accounts.of(key).name,
+  })
   #context: StoreContext | undefined
   #identity: { readonly instanceId: string; readonly epoch: string } | undefined
-  #lastKey = 0
-  #lastSeq = 0
   #lastSequence = 0
-  #lastVersion: string | undefined
-  #bytes = 0
 
   async open(context: StoreContext): Promise<StoreState> {
     const { runtime, instanceId: wish } = context
@@ -65,18 +63,19 @@ export class MemoryStore implements Store {
     if (wish !== undefined && wish !== instanceId) throw slipstreamError('SLP_INSTANCE_ID_CHANGED', [instanceId, wish])
     this.#identity = identity
     this.#context = context
-    const recipients = [...this.#recipients.values()]
     return {
       ...identity,
       lastSequence: this.#lastSequence,
-      lastVersion: this.#lastVersion,
-      recipients: recipients.map(({ waiting, ...record }) => ({ ...record, pending: waiting.size })),
+      lastVersion: this.#messages.lastVersion,
+      recipients: this.#recipients.all(),
     }
   }
 
-  async write({ entries, settlements }: Batch): Promise<readonly StoreVerdict[]> {
-    const now = this.#opened().runtime.now()
-    for (const { recipient, seq } of settlements) this.#recipients.get(recipient)?.waiting.delete(seq)
+  async write({ entries, settlements, retries, deaths }: Batch): Promise<readonly StoreVerdict[]> {
+    const now = this.#now()
+    for (const { recipient, seq } of settlements) this.#recipients.remove(recipient, seq, 'acked')
+    for (const death of deaths) this.#bury(death, now)
+    for (const retry of retries) this.#recipients.note(retry)
     return entries.map((entry) => this.#store(entry, now))
   }
 
@@ -84,48 +83,69 @@ export class MemoryStore implements Store {
     this.#opened()
     const deliveries: PendingDelivery[] = []
     let bytes = 0
-    for (const seq of this.#recipients.get(recipient)?.waiting ?? []) {
+    for (const [seq, waiting] of this.#recipients.waitingFor(recipient)) {
       if (seq <= after) continue
-      const message = this.#message(seq).stored
+      const message = this.#messages.at(seq)
       bytes += Buffer.byteLength(message.text)
       if (deliveries.length > 0 && bytes > limit.bytes) break
-      deliveries.push({ seq, message })
+      deliveries.push({ seq, message, ...waiting })
       if (deliveries.length >= limit.messages) break
     }
     return deliveries
   }
 
-  async saveRecipient({ name, role, tags, clusterGroupId, url }: RecipientRecord): Promise<RecipientKey> {
+  async saveRecipient(recipient: RecipientRecord): Promise<RecipientKey> {
     this.#opened()
-    const known = this.#named(name)
-    const key = known?.key ?? ++this.#lastKey
-    this.#recipients.set(key, { key, name, role, tags, clusterGroupId, url, waiting: known?.waiting ?? new Set() })
-    return key
+    return this.#recipients.save(recipient)
   }
 
   async renameRecipient(from: string, to: string): Promise<{ readonly key: RecipientKey; readonly pending: number }> {
     this.#opened()
-    const source = this.#named(from)
-    const target = this.#named(to)
-    const kept = target ?? source
-    if (!kept) throw slipstreamError('SLP_RECIPIENT_UNKNOWN', [from])
-    const { key } = kept
-    const places = [...new Set([...(source?.waiting ?? []), ...kept.waiting])].sort((one, other) => one - other)
-    const waiting = new Set(places.filter((seq) => !this.#message(seq).stored.path.includes(to)))
-    if (source) this.#recipients.delete(source.key)
-    this.#recipients.set(key, { ...kept, name: to, url: source?.url ?? kept.url, waiting })
-    return { key, pending: waiting.size }
+    const { key, gone } = this.#recipients.rename(from, to, (seq) => this.#messages.at(seq).path.includes(to))
+    if (gone !== undefined) this.#deadLetters.move(gone, key)
+    this.#closeAccounts()
+    return { key, pending: this.#recipients.waitingFor(key).size }
   }
 
-  async forgetRecipient(key: RecipientKey): Promise<void> {
+  async forgetRecipient(recipient: RecipientKey): Promise<void> {
+    const now = this.#now()
+    const count = this.#recipients.forget(recipient)
+    if (count > 0) this.#deadLetters.add(summaryOf(recipient, count, now))
+    this.#closeAccounts()
+  }
+
+  async deadLetters(filter: DeadLetterFilter, page: DeadLetterPage): Promise<DeadLetterList> {
     this.#opened()
-    this.#recipients.delete(key)
+    return this.#deadLetters.list(filter, page)
+  }
+
+  async reviveDeadLetters(ids: readonly DeadLetterId[]): Promise<readonly RevivedDelivery[]> {
+    this.#opened()
+    return ids.flatMap((id) => this.#revive(id) ?? []).sort((one, other) => one.seq - other.seq)
+  }
+
+  async discardDeadLetters(ids: readonly DeadLetterId[]): Promise<number> {
+    this.#opened()
+    const discarded = this.#deadLetters.remove(ids)
+    this.#closeAccounts()
+    return discarded
+  }
+
+  async purge({ settledBefore, deadBefore, limit }: PurgeLimits): Promise<Purged> {
+    const now = this.#now()
+    const deadLetters = this.#deadLetters.remove(this.#deadLetters.diedBefore(deadBefore, limit))
+    this.#closeAccounts()
+    return { messages: this.#messages.purge(settledBefore, limit, this.#held(), now), deadLetters }
+  }
+
+  ledger(): readonly LedgerRow[] {
+    this.#opened()
+    return this.#accounts.rows((key) => this.#recipients.waitingFor(key).size)
   }
 
   statistics(): StoreStatistics {
-    let pending = 0
-    for (const { waiting } of this.#recipients.values()) pending += waiting.size
-    return { messages: this.#messages.size, pending, bytes: this.#bytes }
+    const { size: messages, bytes } = this.#messages
+    return { messages, pending: this.#recipients.pending, dead: this.#deadLetters.size, bytes }
   }
 
   async close(): Promise<void> {
@@ -137,53 +157,67 @@ export class MemoryStore implements Store {
     return this.#context
   }
 
+  #now(): number {
+    return this.#opened().runtime.now()
+  }
+
   #store({ message, recipients }: Entry, now: number): StoreVerdict {
-    const known = this.#bySequence.get(sequenceOf(message))
-    if (known !== undefined) return { status: 'duplicate', recipients: known }
-    const sameId = this.#byId.get(idOf(message))
-    const verdict = (sameId && judgeSameId(message, sameId, now)) ?? this.#keep(message, recipients, now)
-    if (verdict.status === 'stored') this.#take(message, recipients.length)
-    if (verdict.status === 'duplicate') this.#take(message, verdict.recipients)
+    const verdict = this.#messages.judge(message, now) ?? this.#keep({ message, recipients }, now)
+    const { originInstanceId, originSequence } = message
+    const own = originInstanceId === this.#identity?.instanceId && originSequence.epoch === this.#identity.epoch
+    const isTaken = verdict.status === 'stored' || verdict.status === 'duplicate'
+    if (own && isTaken) this.#lastSequence = Math.max(this.#lastSequence, originSequence.n)
     return verdict
   }
 
-  #keep(message: Message, recipients: readonly RecipientKey[], receivedAt: number): StoreVerdict {
-    const stranger = recipients.find((key) => !this.#recipients.has(key))
-    if (stranger !== undefined) return { status: 'rejected', reason: `there is no recipient ${stranger}` }
-    const { type, messageId, clusterGroupId, text, path, fingerprint, version } = message
-    const seq = ++this.#lastSeq
-    const stored = { seq, type, messageId, clusterGroupId, text, path, receivedAt }
-    const kept = { stored, fingerprint, publisher: publisherOf(message), receivedAt, recipients: recipients.length }
-    this.#messages.set(seq, kept)
-    this.#byId.set(idOf(message), kept)
-    this.#bytes += Buffer.byteLength(text)
-    for (const key of recipients) this.#recipients.get(key)?.waiting.add(seq)
-    if (version !== undefined && version > (this.#lastVersion ?? '')) this.#lastVersion = version
+  #keep({ message, recipients }: Entry, now: number): StoreVerdict {
+    const wrong = recipients.find((key, index) => !this.#recipients.has(key) || recipients.indexOf(key) !== index)
+    if (wrong !== undefined) return { status: 'rejected', reason: `recipient ${wrong} is unknown or named twice` }
+    const seq = this.#messages.add(message, recipients.length, now)
+    for (const key of recipients) this.#recipients.deliver(key, seq)
     return { status: 'stored', seq }
   }
 
-  /** Marks the message's place in its origin's sequence as taken. */
-  #take(message: Message, recipients: number): void {
-    const { originInstanceId, originSequence } = message
-    this.#bySequence.set(sequenceOf(message), recipients)
-    const own = originInstanceId === this.#identity?.instanceId && originSequence.epoch === this.#identity.epoch
-    if (own && originSequence.n > this.#lastSequence) this.#lastSequence = originSequence.n
+  #bury(death: Death, diedAt: number): void {
+    const { recipient, seq } = death
+    if (this.#recipients.remove(recipient, seq, 'dead')) this.#deadLetters.add({ ...death, diedAt, count: 1 })
   }
 
-  #named(name: string): KeptRecipient | undefined {
-    for (const recipient of this.#recipients.values()) if (recipient.name === name) return recipient
-    return undefined
+  #revive(id: DeadLetterId): RevivedDelivery | undefined {
+    const { recipient, seq } = this.#deadLetters.at(id) ?? {}
+    if (recipient === undefined || seq === undefined || !this.#recipients.has(recipient)) return undefined
+    this.#deadLetters.remove([id])
+    if (!this.#recipients.revive(recipient, seq)) return undefined
+    return { recipient, seq, message: this.#messages.at(seq), attempts: NO_ATTEMPTS, dueAt: 0 }
   }
 
-  #message(seq: number): Kept {
-    return this.#messages.get(seq) as Kept
+  /** Places of the messages that are still needed. */
+  #held(): ReadonlySet<number> {
+    const held = new Set<number>()
+    for (const { key } of this.#recipients.all()) {
+      for (const seq of this.#recipients.waitingFor(key).keys()) held.add(seq)
+    }
+    for (const { seq } of this.#deadLetters.all) if (seq !== undefined) held.add(seq)
+    return held
+  }
+
+  /** A forgotten recipient is counted as long as it has dead letters. */
+  #closeAccounts(): void {
+    const needed = new Set([...this.#deadLetters.all].map(({ recipient }) => recipient))
+    this.#accounts.close((key) => needed.has(key) || this.#recipients.has(key))
   }
 }
 
-function idOf({ clusterGroupId, messageId }: Message): string {
-  return `${clusterGroupId} ${messageId}`
-}
-
-function sequenceOf({ originInstanceId, originSequence: { epoch, n } }: Message): string {
-  return `${originInstanceId} ${epoch} ${n}`
+function summaryOf(recipient: RecipientKey, count: number, diedAt: number): Grave {
+  return {
+    recipient,
+    seq: undefined,
+    reason: 'RECIPIENT_FORGOTTEN',
+    error: 'The recipient was forgotten with all that waited for it.',
+    attempts: NO_ATTEMPTS,
+    plugin: 'store-memory',
+    pluginVersion: VERSION,
+    diedAt,
+    count,
+  }
 }

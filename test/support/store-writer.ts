@@ -21,7 +21,7 @@ const message = messageMaker()
 
 for (let last = BATCH; ; last += BATCH) {
   const entries = Array.from({ length: BATCH }, () => ({ message: message(), recipients: [aws] }))
-  const verdicts = await store.write({ entries, settlements: [] })
+  const verdicts = await store.write({ entries, settlements: [], retries: [], deaths: [] })
   if (verdicts.some(({ status }) => status !== 'stored')) process.exit(1)
   await new Promise((resolve) => process.stdout.write(`${last}\n`, resolve))
 }

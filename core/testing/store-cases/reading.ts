@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
-import { EVERYTHING, type Trying } from '../store-trial.ts'
+import { EVERYTHING, HOUR_MS, NO_ATTEMPTS, type Trying } from '../store-trial.ts'
 
 /** How deliveries that wait are read. */
 export const readingCases: Readonly<Record<string, Trying>> = {
   async 'gives back what was stored, byte for byte'(trial) {
     await trial.open()
     const aws = await trial.recipient('aws')
+    const expiresAt = trial.runtime.now() + HOUR_MS
     const message = trial.message({
       type: 'SA',
       clusterGroupId: 'eu',
+      orderingKey: 'k',
+      expiresAt,
       path: ['pi-aws-1', 'origin'],
       value: '[9007199254740993,  1.10, "\u{1f680} \\ud83d\\ude80 \\u0000 é"]',
     })
@@ -18,7 +21,12 @@ export const readingCases: Readonly<Record<string, Trying>> = {
     await trial.reopen()
     const { type, messageId, clusterGroupId, text, path } = message
     assert.deepEqual(await trial.store.pending(aws, 0, EVERYTHING), [
-      { seq, message: { seq, type, messageId, clusterGroupId, text, path, receivedAt } },
+      {
+        seq,
+        message: { seq, type, messageId, clusterGroupId, text, path, orderingKey: 'k', expiresAt, receivedAt },
+        attempts: NO_ATTEMPTS,
+        dueAt: 0,
+      },
     ])
   },
 

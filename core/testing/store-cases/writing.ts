@@ -28,7 +28,7 @@ export const writingCases: Readonly<Record<string, Trying>> = {
 
   async 'takes an empty batch'(trial) {
     await trial.open()
-    assert.deepEqual(await trial.store.write({ entries: [], settlements: [] }), [])
+    assert.deepEqual(await trial.batch({}), [])
   },
 
   async 'keeps a delivery for each recipient of a message, and for nobody else'(trial) {
@@ -80,13 +80,12 @@ export const writingCases: Readonly<Record<string, Trying>> = {
     await trial.open()
     const aws = await trial.recipient('aws')
     const culprit = trial.message({ messageId: 'culprit' })
-    const verdicts = await trial.store.write({
+    const verdicts = await trial.batch({
       entries: [
         { message: trial.message({ messageId: 'before' }), recipients: [aws] },
         { message: culprit, recipients: [aws, aws + 1_000] },
         { message: trial.message({ messageId: 'after' }), recipients: [aws] },
       ],
-      settlements: [],
     })
     assert.deepEqual(
       verdicts.map(({ status }) => status),

@@ -15,8 +15,8 @@ export class Messages {
   constructor(database: Database) {
     this.#insert = database.prepare(`
       INSERT INTO message (seq, message_id, cluster_group_id, type, origin, epoch, n, version, ordering_key, publisher,
-        path, text, fingerprint, received_at, recipients, checksum)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        path, text, fingerprint, received_at, recipients, checksum, expires_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (message_id, cluster_group_id, superseded) DO NOTHING`)
     this.#newest = database.prepare(`
       SELECT fingerprint, publisher, received_at AS receivedAt, recipients FROM message
@@ -35,6 +35,7 @@ export class Messages {
   insert(seq: number, message: Message, receivedAt: number, recipients: number): boolean {
     const { messageId, clusterGroupId, type, originInstanceId, originSequence, version, orderingKey, text } = message
     const path = JSON.stringify(message.path)
+    const expiresAt = message.expiresAt ?? null
     const { changes } = this.#insert.run(
       seq,
       messageId,
@@ -51,7 +52,8 @@ export class Messages {
       message.fingerprint,
       receivedAt,
       recipients,
-      checksumOf({ type, messageId, clusterGroupId, path, text }),
+      checksumOf({ type, messageId, clusterGroupId, path, text, expiresAt }),
+      expiresAt,
     )
     return changes === 1
   }

@@ -8,6 +8,9 @@ interface Values {
   last_seq: number
   /** The greatest version stamp among all messages that were stored. */
   last_version: string
+  /** How many rows there are of these, so that nobody has to count them. */
+  messages: number
+  dead_letters: number
 }
 
 /** The few facts about the store itself. */

@@ -2,7 +2,7 @@ import { slipstreamError } from '../../../core/index.ts'
 import { type Database, pragmaNumber } from './database.ts'
 
 /** Each step as it was released; what has been released is never changed, a change is a step more. */
-const STEPS: readonly string[] = [
+export const STEPS: readonly string[] = [
   `
   CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
@@ -55,6 +55,52 @@ const STEPS: readonly string[] = [
     last   INTEGER NOT NULL,
     PRIMARY KEY (origin, epoch, first)
   ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  ALTER TABLE message ADD COLUMN expires_at INTEGER; -- milliseconds since the epoch
+
+  -- Attempts by cause, and when the next one may be made.
+  ALTER TABLE delivery RENAME COLUMN attempts TO sends;
+  ALTER TABLE delivery ADD COLUMN nacks       INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE delivery ADD COLUMN timeouts    INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE delivery ADD COLUMN disconnects INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE delivery ADD COLUMN due_at      INTEGER NOT NULL DEFAULT 0;
+
+  -- targeted = acked + pending + dead + collapsed + forgotten, in every row at every commit.
+  CREATE TABLE ledger (
+    recipient INTEGER PRIMARY KEY,               -- key of a recipient that is or was remembered
+    name      TEXT NOT NULL,
+    targeted  INTEGER NOT NULL DEFAULT 0,
+    acked     INTEGER NOT NULL DEFAULT 0,
+    pending   INTEGER NOT NULL DEFAULT 0,
+    dead      INTEGER NOT NULL DEFAULT 0,
+    collapsed INTEGER NOT NULL DEFAULT 0,
+    forgotten INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+
+  INSERT INTO ledger (recipient, name, targeted, pending)
+    SELECT key, name, count(seq), count(seq) FROM recipient LEFT JOIN delivery ON recipient = key GROUP BY key;
+  INSERT INTO meta SELECT 'messages', count(*) FROM message;
+
+  CREATE TABLE dead_letter (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    recipient      INTEGER NOT NULL REFERENCES ledger (recipient),
+    seq            INTEGER,                      -- NULL for the summary of a forgotten recipient
+    reason         TEXT NOT NULL,
+    error          TEXT NOT NULL,
+    sends          INTEGER NOT NULL,
+    nacks          INTEGER NOT NULL,
+    timeouts       INTEGER NOT NULL,
+    disconnects    INTEGER NOT NULL,
+    plugin         TEXT NOT NULL,
+    plugin_version TEXT,
+    died_at        INTEGER NOT NULL,             -- milliseconds since the epoch
+    count          INTEGER NOT NULL              -- how many deliveries it stands for
+  ) STRICT;
+
+  CREATE INDEX dead_letter_recipient ON dead_letter (recipient);
+  CREATE INDEX dead_letter_seq ON dead_letter (seq);
+  CREATE INDEX dead_letter_died_at ON dead_letter (died_at);
   `,
 ]
 

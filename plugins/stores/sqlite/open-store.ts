@@ -1,10 +1,12 @@
 import type { Log, StoreContext, StoreState, StoreStatistics } from '../../../core/index.ts'
-import { Counters } from './counters.ts'
 import { type Database, pragmaNumber } from './database.ts'
+import { DeadLetters } from './dead-letters.ts'
 import { type Identity, identify } from './identity.ts'
 import { Intervals } from './intervals.ts'
+import { Ledger } from './ledger.ts'
 import { Meta } from './meta.ts'
 import { migrate } from './migrations.ts'
+import { Purge } from './purge.ts'
 import { Reader } from './reader.ts'
 import { SavedRecipients } from './recipients.ts'
 import { Writer } from './writer.ts'
@@ -14,22 +16,31 @@ export class OpenStore {
   readonly writer: Writer
   readonly reader: Reader
   readonly recipients: SavedRecipients
+  readonly deadLetters: DeadLetters
+  readonly purge: Purge
+  readonly ledger: Ledger
   readonly #database: Database
   readonly #meta: Meta
   readonly #intervals: Intervals
-  readonly #counters: Counters
   readonly #identity: Identity
 
   constructor(database: Database, context: StoreContext, log: Log) {
+    const now = () => context.runtime.now()
     migrate(database)
     this.#database = database
-    this.#meta = new Meta(database)
-    this.#intervals = new Intervals(database)
-    this.#counters = new Counters(database)
-    this.#identity = database.transaction(() => identify(this.#meta, context)).immediate()
-    this.writer = new Writer(database, this.#meta, this.#intervals, this.#counters, () => context.runtime.now())
+    const meta = new Meta(database)
+    const intervals = new Intervals(database)
+    const ledger = new Ledger(database, meta)
+    const deadLetters = new DeadLetters(database, ledger, now)
+    this.#meta = meta
+    this.#intervals = intervals
+    this.ledger = ledger
+    this.deadLetters = deadLetters
+    this.#identity = database.transaction(() => identify(meta, context)).immediate()
+    this.writer = new Writer({ database, meta, intervals, ledger, deadLetters, now })
     this.reader = new Reader(database, log)
-    this.recipients = new SavedRecipients(database, this.#counters)
+    this.recipients = new SavedRecipients(database, ledger, deadLetters)
+    this.purge = new Purge({ database, ledger, deadLetters, now })
   }
 
   state(): StoreState {
@@ -44,9 +55,8 @@ export class OpenStore {
   }
 
   figures(): Omit<StoreStatistics, 'bytes'> {
-    const { messages, pending } = this.#counters
     const free = pragmaNumber(this.#database, 'freelist_count')
-    return { messages, pending, extra: { free_pages: free, corrupt_rows: this.reader.corruptRows } }
+    return { ...this.ledger.totals, extra: { free_pages: free, corrupt_rows: this.reader.corruptRows } }
   }
 
   close(): void {

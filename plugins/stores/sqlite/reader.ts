@@ -1,11 +1,21 @@
-import type { Log, PendingDelivery, PendingLimit, RecipientKey, StoredMessage } from '../../../core/index.ts'
-import { type Checked, checksumOf } from './checksum.ts'
+import type { Attempts, Log, PendingDelivery, PendingLimit, RecipientKey, Settlement } from '../../../core/index.ts'
+import { ATTEMPTS, attemptsOf } from './attempts.ts'
 import type { Database, Statement } from './database.ts'
+import { isIntact, STORED_ROW, type StoredRow, toMessage } from './stored-row.ts'
 
-interface Row extends Checked {
-  readonly seq: number
-  readonly receivedAt: number
-  readonly checksum: number
+interface Row extends StoredRow, Attempts {
+  readonly dueAt: number
+}
+
+/** A delivery whose message is not what was stored, and must not be delivered. */
+export interface Altered extends Settlement {
+  readonly attempts: Attempts
+}
+
+interface Reading {
+  readonly deliveries: readonly PendingDelivery[]
+  /** What was met on the way and left out. */
+  readonly altered: readonly Altered[]
 }
 
 /** Corrupt rows that are remembered at most, so that each is reported once. A disk with more is past counting. */
@@ -20,8 +30,7 @@ export class Reader {
   constructor(database: Database, log: Log) {
     this.#log = log
     this.#rows = database.prepare(`
-      SELECT seq, type, message_id AS messageId, cluster_group_id AS clusterGroupId, text, path,
-        received_at AS receivedAt, checksum
+      SELECT ${STORED_ROW}, ${ATTEMPTS}, due_at AS dueAt
       FROM delivery CROSS JOIN message USING (seq)
       WHERE recipient = ? AND seq > ? ORDER BY seq`)
   }
@@ -31,20 +40,22 @@ export class Reader {
     return this.#corrupt.size
   }
 
-  pending(recipient: RecipientKey, after: number, limit: PendingLimit): PendingDelivery[] {
+  pending(recipient: RecipientKey, after: number, limit: PendingLimit): Reading {
     const deliveries: PendingDelivery[] = []
+    const altered: Altered[] = []
     let bytes = 0
     for (const row of this.#rows.iterate(recipient, after)) {
-      if (row.checksum !== checksumOf(row)) {
+      if (!isIntact(row)) {
         this.#report(row)
+        altered.push({ recipient, seq: row.seq, attempts: attemptsOf(row) })
         continue
       }
       bytes += Buffer.byteLength(row.text)
       if (deliveries.length > 0 && bytes > limit.bytes) break
-      deliveries.push({ seq: row.seq, message: toMessage(row) })
+      deliveries.push({ seq: row.seq, message: toMessage(row), attempts: attemptsOf(row), dueAt: row.dueAt })
       if (deliveries.length >= limit.messages) break
     }
-    return deliveries
+    return { deliveries, altered }
   }
 
   #report({ seq, messageId }: Row): void {
@@ -52,8 +63,4 @@ export class Reader {
     this.#corrupt.add(seq)
     this.#log.critical('stored message was altered on disk and is not delivered', { messageId })
   }
-}
-
-function toMessage({ seq, type, messageId, clusterGroupId, text, path, receivedAt }: Row): StoredMessage {
-  return { seq, type, messageId, clusterGroupId, text, path: JSON.parse(path), receivedAt }
 }

@@ -1,5 +1,6 @@
 import type { RecipientKey, Settlement } from '../../../core/index.ts'
 import type { Database, Statement } from './database.ts'
+import type { Tally } from './tally.ts'
 
 /** Removes settled deliveries, neighbours with one statement: a range costs a fifth of row by row. */
 export class Settlements {
@@ -9,15 +10,13 @@ export class Settlements {
     this.#removeRun = database.prepare('DELETE FROM delivery WHERE recipient = ? AND seq BETWEEN ? AND ?')
   }
 
-  /** Resolves to how many rows went, by recipient: a delivery may have been settled before. */
-  remove(settlements: readonly Settlement[]): Map<RecipientKey, number> {
-    const removed = new Map<RecipientKey, number>()
+  /** Counts the rows that went: a delivery may have been settled before. */
+  remove(settlements: readonly Settlement[], tally: Tally): void {
     for (const [recipient, places] of byRecipient(settlements)) {
       let count = 0
       for (const [first, last] of runs(places)) count += this.#removeRun.run(recipient, first, last).changes
-      removed.set(recipient, count)
+      if (count > 0) tally.leave(recipient, 'acked', count)
     }
-    return removed
   }
 }
 

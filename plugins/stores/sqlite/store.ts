@@ -1,11 +1,19 @@
 import { statSync } from 'node:fs'
 import {
   type Batch,
+  type DeadLetterFilter,
+  type DeadLetterId,
+  type DeadLetterList,
+  type DeadLetterPage,
+  type LedgerRow,
   type Log,
   type PendingDelivery,
   type PendingLimit,
+  type Purged,
+  type PurgeLimits,
   type RecipientKey,
   type RecipientRecord,
+  type RevivedDelivery,
   SlipstreamError,
   type Store,
   type StoreContext,
@@ -17,6 +25,7 @@ import {
 import { openDatabase } from './database.ts'
 import { storeFailure } from './failure.ts'
 import { OpenStore } from './open-store.ts'
+import type { Altered } from './reader.ts'
 
 export interface SqliteStoreOptions {
   readonly path: string
@@ -63,12 +72,15 @@ export class SqliteStore implements Store {
   }
 
   async write(batch: Batch): Promise<readonly StoreVerdict[]> {
-    if (batch.entries.length === 0 && batch.settlements.length === 0) return []
+    const { entries, settlements, retries, deaths } = batch
+    if (entries.length + settlements.length + retries.length + deaths.length === 0) return []
     return this.#change((store) => store.writer.write(batch))
   }
 
   async pending(recipient: RecipientKey, after: number, limit: PendingLimit): Promise<readonly PendingDelivery[]> {
-    return this.#use((store) => store.reader.pending(recipient, after, limit))
+    const { deliveries, altered } = this.#use((store) => store.reader.pending(recipient, after, limit))
+    if (altered.length > 0) this.#quarantine(altered)
+    return deliveries
   }
 
   async saveRecipient(recipient: RecipientRecord): Promise<RecipientKey> {
@@ -83,6 +95,30 @@ export class SqliteStore implements Store {
     return this.#change((store) => store.recipients.forget(key))
   }
 
+  async deadLetters(filter: DeadLetterFilter, page: DeadLetterPage): Promise<DeadLetterList> {
+    return this.#use((store) => store.deadLetters.list(filter, page))
+  }
+
+  async reviveDeadLetters(ids: readonly DeadLetterId[]): Promise<readonly RevivedDelivery[]> {
+    return this.#change((store) => store.deadLetters.revive(ids))
+  }
+
+  async discardDeadLetters(ids: readonly DeadLetterId[]): Promise<number> {
+    return this.#change((store) => store.deadLetters.discard(ids))
+  }
+
+  async purge(limits: PurgeLimits): Promise<Purged> {
+    return this.#change((store) => {
+      const purged = store.purge.run(limits)
+      store.purge.giveBack(sizeOf(`${this.#options.path}-wal`), purged)
+      return purged
+    })
+  }
+
+  ledger(): readonly LedgerRow[] {
+    return this.#use((store) => store.ledger.rows())
+  }
+
   statistics(): StoreStatistics {
     const { path } = this.#options
     const walBytes = sizeOf(`${path}-wal`)
@@ -93,6 +129,15 @@ export class SqliteStore implements Store {
   async close(): Promise<void> {
     this.#store?.close()
     this.#store = undefined
+  }
+
+  /** Reading must go on also when this cannot be written: an altered message is left out each time. */
+  #quarantine(altered: readonly Altered[]): void {
+    try {
+      this.#change((store) => store.deadLetters.quarantine(altered))
+    } catch (error) {
+      this.#options.log.error('altered messages could not be made dead letters', { count: altered.length, error })
+    }
   }
 
   /** Runs what writes. */

@@ -1,54 +1,50 @@
 import type { Batch, Entry, RecipientKey, StoreVerdict } from '../../../core/index.ts'
 import { problemOf } from '../../../core/index.ts'
 import { judgeSameId } from '../repetition.ts'
-import type { Counters } from './counters.ts'
+import { Retries } from './attempts.ts'
 import type { Database, Statement } from './database.ts'
+import type { DeadLetters } from './dead-letters.ts'
 import { isFaultOfEntry } from './failure.ts'
 import type { Intervals } from './intervals.ts'
+import type { Ledger } from './ledger.ts'
 import { Messages } from './messages.ts'
 import type { Meta } from './meta.ts'
 import { Settlements } from './settlements.ts'
+import type { Tally } from './tally.ts'
 
-interface Written {
-  readonly verdicts: StoreVerdict[]
-  readonly settled: Map<RecipientKey, number>
+interface WriterParts {
+  readonly database: Database
+  readonly meta: Meta
+  readonly intervals: Intervals
+  readonly ledger: Ledger
+  readonly deadLetters: DeadLetters
+  readonly now: () => number
 }
 
 /** Writes batches, each in one transaction. */
 export class Writer {
-  readonly #meta: Meta
-  readonly #intervals: Intervals
-  readonly #counters: Counters
-  readonly #now: () => number
+  readonly #parts: WriterParts
   readonly #messages: Messages
   readonly #settlements: Settlements
+  readonly #retries: Retries
   readonly #deliver: Statement<[RecipientKey, number]>
-  readonly #transaction: (batch: Batch, store: (entry: Entry) => StoreVerdict) => Written
   readonly #savepoint: (entry: Entry) => StoreVerdict
   /** The greatest place and version that were given or seen. */
   #last: { seq: number; version: string }
 
-  constructor(database: Database, meta: Meta, intervals: Intervals, counters: Counters, now: () => number) {
-    this.#meta = meta
-    this.#intervals = intervals
-    this.#counters = counters
-    this.#now = now
+  constructor(parts: WriterParts) {
+    const { database, meta } = parts
+    this.#parts = parts
     this.#messages = new Messages(database)
     this.#settlements = new Settlements(database)
+    this.#retries = new Retries(database)
     this.#deliver = database.prepare('INSERT INTO delivery (recipient, seq) VALUES (?, ?)')
-    this.#transaction = database.transaction((batch, store) => this.#write(batch, store)).immediate
     this.#savepoint = database.transaction((entry: Entry) => this.#store(entry))
     this.#last = { seq: meta.get('last_seq') ?? 0, version: meta.get('last_version') ?? '' }
   }
 
-  write(batch: Batch): readonly StoreVerdict[] {
-    const { verdicts, settled } = this.#commit(batch)
-    this.#counters.committed(batch.entries, verdicts, settled)
-    return verdicts
-  }
-
   /** All entries at once; and if one of them is at fault, each behind a savepoint of its own, which costs more. */
-  #commit(batch: Batch): Written {
+  write(batch: Batch): readonly StoreVerdict[] {
     try {
       return this.#attempt(batch, (entry) => this.#store(entry))
     } catch (error) {
@@ -57,25 +53,29 @@ export class Writer {
     }
   }
 
-  #attempt(batch: Batch, store: (entry: Entry) => StoreVerdict): Written {
+  #attempt(batch: Batch, store: (entry: Entry) => StoreVerdict): readonly StoreVerdict[] {
     const before = { ...this.#last }
     try {
-      return this.#transaction(batch, store)
+      return this.#parts.ledger.change((tally) => this.#write(batch, store, tally))
     } catch (error) {
-      this.#intervals.forget()
+      this.#parts.intervals.forget()
       this.#last = before
       throw error
     }
   }
 
-  #write({ entries, settlements }: Batch, store: (entry: Entry) => StoreVerdict): Written {
+  #write(batch: Batch, store: (entry: Entry) => StoreVerdict, tally: Tally): readonly StoreVerdict[] {
+    const { intervals, deadLetters, meta } = this.#parts
     const { seq, version } = this.#last
-    const settled = this.#settlements.remove(settlements)
-    const verdicts = entries.map(store)
-    this.#intervals.flush()
-    if (this.#last.seq > seq) this.#meta.set('last_seq', this.#last.seq)
-    if (this.#last.version > version) this.#meta.set('last_version', this.#last.version)
-    return { verdicts, settled }
+    this.#settlements.remove(batch.settlements, tally)
+    deadLetters.bury(batch.deaths, tally)
+    this.#retries.note(batch.retries)
+    const verdicts = batch.entries.map(store)
+    count(batch.entries, verdicts, tally)
+    intervals.flush()
+    if (this.#last.seq > seq) meta.set('last_seq', this.#last.seq)
+    if (this.#last.version > version) meta.set('last_version', this.#last.version)
+    return verdicts
   }
 
   #storeAlone(entry: Entry): StoreVerdict {
@@ -90,17 +90,17 @@ export class Writer {
   #store({ message, recipients }: Entry): StoreVerdict {
     const { originInstanceId, originSequence } = message
     const { epoch, n } = originSequence
-    if (this.#intervals.has(originInstanceId, epoch, n)) {
+    if (this.#parts.intervals.has(originInstanceId, epoch, n)) {
       return { status: 'duplicate', recipients: this.#messages.recipientsOf(message) }
     }
     const verdict = this.#insert({ message, recipients })
     // Last, because a savepoint cannot take back what the intervals keep in memory.
-    if (verdict.status !== 'conflict') this.#intervals.add(originInstanceId, epoch, n)
+    if (verdict.status !== 'conflict') this.#parts.intervals.add(originInstanceId, epoch, n)
     return verdict
   }
 
   #insert({ message, recipients }: Entry): StoreVerdict {
-    const now = this.#now()
+    const now = this.#parts.now()
     const seq = this.#last.seq + 1
     if (!this.#messages.insert(seq, message, now, recipients.length)) {
       const { messageId, clusterGroupId } = message
@@ -115,4 +115,12 @@ export class Writer {
     if (message.version !== undefined && message.version > this.#last.version) this.#last.version = message.version
     return { status: 'stored', seq }
   }
+}
+
+function count(entries: readonly Entry[], verdicts: readonly StoreVerdict[], tally: Tally): void {
+  entries.forEach(({ recipients }, index) => {
+    if (verdicts[index]?.status !== 'stored') return
+    tally.messages++
+    for (const recipient of recipients) tally.target(recipient)
+  })
 }

@@ -9,7 +9,7 @@ import BetterSqlite3 from 'better-sqlite3'
 import { expect } from 'chai'
 import { type Kernel, type LogFields, type SlipstreamError, type Store, systemRuntime } from '../../../core/index.ts'
 import { FanOutLog } from '../../../core/log.ts'
-import { StoreTrial } from '../../../core/testing/store-trial.ts'
+import { DAY_MS, StoreTrial } from '../../../core/testing/store-trial.ts'
 import { assertDurable, openDatabase } from '../../../plugins/stores/sqlite/database.ts'
 import { assertNodeRunsDriver } from '../../../plugins/stores/sqlite/driver.ts'
 import { SqliteStore, type SqliteStoreOptions, sqlite } from '../../../plugins/stores/sqlite/index.ts'
@@ -89,7 +89,7 @@ describe('plugins/stores/sqlite', () => {
       await trial.store.close()
       tamper('PRAGMA user_version = 4711')
       await rejectsWith('SLP_STORE_NEWER', trial.open())
-      tamper('PRAGMA user_version = 1')
+      tamper('PRAGMA user_version = 2')
       await trial.open()
     })
 
@@ -176,6 +176,63 @@ describe('plugins/stores/sqlite', () => {
       expect(recipients[0]?.pending).to.equal(3)
     })
 
+    it('becomes a dead letter of each recipient that it waited for, and cannot be revived', async () => {
+      const trial = trialOf()
+      await trial.open()
+      const [aws, azure] = [await trial.recipient('aws'), await trial.recipient('azure')]
+      const attempts = { sends: 2, nacks: 1, timeouts: 0, disconnects: 0 }
+      const [seq = 0] = await trial.stored([trial.message({ messageId: 'a' }), trial.message()], [aws, azure])
+      await trial.batch({ retries: [{ recipient: aws, seq, attempts, dueAt: 0 }] })
+      await trial.store.close()
+      tamper(`UPDATE message SET text = text || ' ', path = 'no JSON' WHERE message_id = 'a'`)
+
+      await trial.open()
+      await trial.waiting(aws)
+      await trial.waiting(aws)
+      expect(await trial.dead()).to.have.length(1)
+      await trial.waiting(azure)
+      expect(await trial.sums('aws')).to.include({ targeted: 2, pending: 1, dead: 1 })
+      const letters = await trial.dead({ reason: 'INTEGRITY' })
+      expect(letters.map(({ recipient }) => recipient)).to.deep.equal(['aws', 'azure'])
+      expect(letters[0]).to.deep.include({ messageId: 'a', attempts, path: [], plugin: 'store-sqlite', count: 1 })
+      expect(await trial.store.reviveDeadLetters(letters.map(({ id }) => id))).to.deep.equal([])
+      expect((await trial.reopen()).recipients.map(({ pending }) => pending)).to.deep.equal([1, 1])
+      expect(trial.store.statistics()).to.include({ pending: 2, dead: 2 })
+    })
+
+    it('is noticed by its expiry', async () => {
+      const trial = trialOf()
+      const { runtime, message } = trial
+      await trial.open()
+      const aws = await trial.recipient('aws')
+      await trial.stored([message({ expiresAt: runtime.now() + 1_000 }), message()], [aws])
+      await trial.store.close()
+      tamper('UPDATE message SET expires_at = 1')
+      await trial.open()
+      expect(await trial.waiting(aws)).to.deep.equal([])
+    })
+
+    it('is left out also when nothing can be written any more', async () => {
+      const disk = failingDisk()
+      const events: string[] = []
+      const log = new FanOutLog()
+      log.attach((_level, event) => events.push(event))
+      const trial = trialOf({ open: disk.open, log })
+      await trial.open()
+      const aws = await trial.recipient('aws')
+      await trial.stored([trial.message(), trial.message({ messageId: 'b' })], [aws])
+      await trial.store.close()
+      tamper(`UPDATE message SET text = text || ' ' WHERE message_id <> 'b'`)
+      await trial.open()
+      disk.failNext('SQLITE_IOERR_WRITE')
+      await rejectsWith('SLP_STORE_LOST', trial.write([trial.message()]))
+      expect(await trial.waiting(aws)).to.deep.equal(['b'])
+      expect(events).to.include('altered messages could not be made dead letters')
+      await trial.reopen()
+      expect(await trial.waiting(aws)).to.deep.equal(['b'])
+      expect(await trial.dead()).to.have.length(1)
+    })
+
     for (const column of ['type', 'message_id', 'cluster_group_id', 'path', 'text']) {
       it(`is noticed by its ${column}`, async () => {
         const trial = trialOf()
@@ -205,6 +262,29 @@ describe('plugins/stores/sqlite', () => {
       await trial.settle({ recipient: aws, seq })
       await trial.stored(tooMany.slice(0, 5), [aws])
       expect(trial.store.statistics()).to.include({ messages: 6, pending: 5 })
+    })
+
+    it('takes new messages again when a full file was purged', async () => {
+      const trial = trialOf({ maxBytes: 1024 ** 2 })
+      await trial.open()
+      const aws = await trial.recipient('aws')
+      const value = JSON.stringify('x'.repeat(50_000))
+      const places: number[] = []
+      const error = await fill(async () => {
+        places.push(...(await trial.stored([trial.message({ value })], [aws])))
+      })
+      expect(error.code).to.equal('SLP_STORE_FAILED')
+      expect(await trial.sums('aws')).to.include({ targeted: places.length, pending: places.length })
+
+      await trial.settle(...places.slice(1).map((seq) => ({ recipient: aws, seq })))
+      trial.runtime.advance(2 * DAY_MS)
+      const { messages } = await trial.store.purge({ settledBefore: trial.runtime.now(), deadBefore: 0, limit: 1_000 })
+      expect(messages).to.equal(places.length - 1)
+      await trial.stored(
+        places.slice(1).map(() => trial.message({ value })),
+        [aws],
+      )
+      expect(await trial.sums('aws')).to.include({ acked: messages, pending: places.length })
     })
 
     it('writes nothing more once a sync has failed, until it is opened anew', async () => {
@@ -247,6 +327,17 @@ describe('plugins/stores/sqlite', () => {
     expect(await trial.stored([trial.message()])).to.deep.equal([last + 1])
   })
 })
+
+/** Does it again and again until it fails. Resolves to how. */
+async function fill(write: () => Promise<void>): Promise<SlipstreamError> {
+  for (;;) {
+    try {
+      await write()
+    } catch (error) {
+      return error as SlipstreamError
+    }
+  }
+}
 
 /** A disk on which writing a message fails with an error of SQLite, when a test says so. */
 function failingDisk() {

@@ -1,0 +1,87 @@
+import type { Message, StoredMessage, StoreVerdict } from '../../../core/index.ts'
+import { ID_WINDOW_MS, judgeSameId, type KnownMessage, publisherOf } from '../repetition.ts'
+
+interface Kept extends KnownMessage {
+  readonly stored: StoredMessage
+}
+
+/** The messages, and by what they are known again. */
+export class KeptMessages {
+  readonly #messages = new Map<number, Kept>()
+  /** The newest message of each id. */
+  readonly #byId = new Map<string, Kept>()
+  /** How many recipients the message had that took the place in its origin's sequence. */
+  readonly #bySequence = new Map<string, number>()
+  #lastSeq = 0
+  #lastVersion: string | undefined
+  #bytes = 0
+
+  get size(): number {
+    return this.#messages.size
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get lastVersion(): string | undefined {
+    return this.#lastVersion
+  }
+
+  /** A message that is kept. */
+  at(seq: number): StoredMessage {
+    return (this.#messages.get(seq) as Kept).stored
+  }
+
+  /** What the message is, when it is known already; undefined: it is new. */
+  judge(message: Message, now: number): StoreVerdict | undefined {
+    const known = this.#bySequence.get(sequenceOf(message))
+    if (known !== undefined) return { status: 'duplicate', recipients: known }
+    const sameId = this.#byId.get(idOf(message))
+    const verdict = sameId && judgeSameId(message, sameId, now)
+    if (verdict?.status === 'duplicate') this.#bySequence.set(sequenceOf(message), verdict.recipients)
+    return verdict
+  }
+
+  /** Keeps a message that is new. Returns its place. */
+  add(message: Message, recipients: number, receivedAt: number): number {
+    const { type, messageId, clusterGroupId, text, path, orderingKey, expiresAt, fingerprint, version } = message
+    const seq = ++this.#lastSeq
+    const stored = { seq, type, messageId, clusterGroupId, text, path, orderingKey, expiresAt, receivedAt }
+    const kept = { stored, fingerprint, publisher: publisherOf(message), receivedAt, recipients }
+    this.#messages.set(seq, kept)
+    this.#byId.set(idOf(message), kept)
+    this.#bySequence.set(sequenceOf(message), recipients)
+    this.#bytes += Buffer.byteLength(text)
+    if (version !== undefined && version > (this.#lastVersion ?? '')) this.#lastVersion = version
+    return seq
+  }
+
+  /** Forgets as many at most of those that nobody holds and whose id is forgotten. Returns how many. */
+  purge(receivedBefore: number, limit: number, held: ReadonlySet<number>, now: number): number {
+    const before = Math.min(receivedBefore, now - ID_WINDOW_MS)
+    let purged = 0
+    for (const kept of this.#messages.values()) {
+      if (purged >= limit) break
+      if (kept.receivedAt >= before || held.has(kept.stored.seq)) continue
+      this.#remove(kept)
+      purged++
+    }
+    return purged
+  }
+
+  #remove(kept: Kept): void {
+    const { stored } = kept
+    this.#messages.delete(stored.seq)
+    this.#bytes -= Buffer.byteLength(stored.text)
+    if (this.#byId.get(idOf(stored)) === kept) this.#byId.delete(idOf(stored))
+  }
+}
+
+function idOf({ clusterGroupId, messageId }: Pick<Message, 'clusterGroupId' | 'messageId'>): string {
+  return `${clusterGroupId} ${messageId}`
+}
+
+function sequenceOf({ originInstanceId, originSequence: { epoch, n } }: Message): string {
+  return `${originInstanceId} ${epoch} ${n}`
+}

@@ -1,0 +1,140 @@
+import {
+  type Attempts,
+  type RecipientKey,
+  type RecipientRecord,
+  type Retry,
+  type SavedRecipient,
+  slipstreamError,
+} from '../../../core/index.ts'
+import { type Account, type Accounts, addAccount } from './accounts.ts'
+
+export interface Waiting {
+  readonly attempts: Attempts
+  readonly dueAt: number
+}
+
+interface KeptRecipient extends RecipientRecord {
+  readonly key: RecipientKey
+  /** Deliveries that wait by their place, ascending. */
+  readonly waiting: Map<number, Waiting>
+}
+
+export const NO_ATTEMPTS: Attempts = Object.freeze({ sends: 0, nacks: 0, timeouts: 0, disconnects: 0 })
+const NEW: Waiting = Object.freeze({ attempts: NO_ATTEMPTS, dueAt: 0 })
+
+/** Everyone who is remembered, and what waits for whom. */
+export class KeptRecipients {
+  readonly #accounts: Accounts
+  readonly #recipients = new Map<RecipientKey, KeptRecipient>()
+  #lastKey = 0
+
+  constructor(accounts: Accounts) {
+    this.#accounts = accounts
+  }
+
+  get pending(): number {
+    let pending = 0
+    for (const { waiting } of this.#recipients.values()) pending += waiting.size
+    return pending
+  }
+
+  all(): SavedRecipient[] {
+    return [...this.#recipients.values()].map(({ waiting, ...record }) => ({ ...record, pending: waiting.size }))
+  }
+
+  has(key: RecipientKey): boolean {
+    return this.#recipients.has(key)
+  }
+
+  waitingFor(key: RecipientKey): ReadonlyMap<number, Waiting> {
+    return this.#recipients.get(key)?.waiting ?? new Map()
+  }
+
+  save({ name, role, tags, clusterGroupId, url }: RecipientRecord): RecipientKey {
+    const known = this.#named(name)
+    const key = known?.key ?? ++this.#lastKey
+    this.#recipients.set(key, { key, name, role, tags, clusterGroupId, url, waiting: known?.waiting ?? new Map() })
+    if (!known) this.#accounts.open(key, name)
+    return key
+  }
+
+  deliver(key: RecipientKey, seq: number): void {
+    this.#recipients.get(key)?.waiting.set(seq, NEW)
+    this.#account(key).targeted++
+  }
+
+  /** Whether a dead delivery waits again. It may wait already, as another dead letter of it was revived: one of two. */
+  revive(key: RecipientKey, seq: number): boolean {
+    const recipient = this.#recipients.get(key)
+    if (!recipient) return false
+    const account = this.#account(key)
+    account.dead--
+    if (recipient.waiting.has(seq)) {
+      account.collapsed++
+      return false
+    }
+    this.#recipients.set(key, { ...recipient, waiting: inOrder([...recipient.waiting, [seq, NEW]]) })
+    return true
+  }
+
+  note({ recipient, seq, attempts, dueAt }: Retry): void {
+    const waiting = this.#recipients.get(recipient)?.waiting
+    if (waiting?.has(seq)) waiting.set(seq, { attempts, dueAt })
+  }
+
+  /** Whether it waited. */
+  remove(key: RecipientKey, seq: number, outcome: 'acked' | 'dead'): boolean {
+    const waited = this.#recipients.get(key)?.waiting.delete(seq) ?? false
+    if (waited) this.#account(key)[outcome]++
+    return waited
+  }
+
+  /** Returns the key under which both are known now, and the one that was given up. */
+  rename(from: string, to: string, hasPassed: (seq: number) => boolean): { key: RecipientKey; gone?: RecipientKey } {
+    const source = this.#named(from)
+    const target = this.#named(to)
+    const kept = target ?? source
+    if (!kept) throw slipstreamError('SLP_RECIPIENT_UNKNOWN', [from])
+    if (!source || source === target) return { key: kept.key }
+    if (target) this.#unite(source, target)
+    else this.#rename(source, to)
+    for (const seq of this.waitingFor(kept.key).keys()) if (hasPassed(seq)) this.remove(kept.key, seq, 'acked')
+    return target ? { key: kept.key, gone: source.key } : { key: kept.key }
+  }
+
+  /** Returns how many deliveries waited. */
+  forget(key: RecipientKey): number {
+    const count = this.waitingFor(key).size
+    this.#recipients.delete(key)
+    if (count > 0) this.#account(key).forgotten += count
+    return count
+  }
+
+  #unite(source: KeptRecipient, { key, ...target }: KeptRecipient): void {
+    const waiting = inOrder([...source.waiting, ...target.waiting])
+    const account = this.#account(key)
+    addAccount(account, this.#account(source.key))
+    account.collapsed += source.waiting.size + target.waiting.size - waiting.size
+    this.#recipients.delete(source.key)
+    this.#recipients.set(key, { ...target, key, url: source.url ?? target.url, waiting })
+  }
+
+  #rename(source: KeptRecipient, name: string): void {
+    this.#recipients.set(source.key, { ...source, name })
+    this.#account(source.key).name = name
+  }
+
+  #account(key: RecipientKey): Account {
+    return this.#accounts.of(key)
+  }
+
+  #named(name: string): KeptRecipient | undefined {
+    for (const recipient of this.#recipients.values()) if (recipient.name === name) return recipient
+    return undefined
+  }
+}
+
+/** Each place once; of two, the later one given. */
+function inOrder(waiting: readonly (readonly [number, Waiting])[]): Map<number, Waiting> {
+  return new Map([...waiting].sort(([one], [other]) => one - other))
+}

@@ -1,0 +1,91 @@
+import type { Attempts, DeadLetterFilter, DeadLetterId, DeadReason, RecipientKey } from '../../../core/index.ts'
+import { ATTEMPTS } from './attempts.ts'
+import type { Database, Statement } from './database.ts'
+import { STORED_ROW, type StoredRow } from './stored-row.ts'
+
+export interface DeadLetterRow extends Attempts {
+  readonly id: DeadLetterId
+  readonly messageId: string | null
+  readonly clusterGroupId: string | null
+  readonly type: string | null
+  readonly orderingKey: string | null
+  /** Its name. */
+  readonly recipient: string
+  readonly reason: DeadReason
+  readonly error: string
+  /** JSON array. */
+  readonly path: string
+  readonly plugin: string
+  readonly pluginVersion: string | null
+  readonly diedAt: number
+  readonly count: number
+}
+
+interface Revivable extends StoredRow {
+  readonly id: DeadLetterId
+  readonly recipient: RecipientKey
+}
+
+/** A WHERE clause, and what its parameters stand for. */
+export interface Conditions {
+  readonly where: string
+  readonly values: Readonly<Record<string, unknown>>
+}
+
+const CONDITIONS: Readonly<Record<keyof DeadLetterFilter, string>> = {
+  ids: 'dead_letter.id IN (SELECT value FROM json_each(@ids))',
+  recipient: 'dead_letter.recipient IN (SELECT recipient FROM ledger WHERE name = @recipient)',
+  type: 'message.type = @type',
+  keyPrefix: 'substr(message.ordering_key, 1, length(@keyPrefix)) = @keyPrefix',
+  reason: 'dead_letter.reason = @reason',
+  diedBefore: 'dead_letter.died_at < @diedBefore',
+}
+
+export function conditionsOf(filter: DeadLetterFilter): Conditions {
+  const given = (Object.keys(CONDITIONS) as (keyof DeadLetterFilter)[]).filter((name) => filter[name] !== undefined)
+  return {
+    where: ['TRUE', ...given.map((name) => CONDITIONS[name])].join(' AND '),
+    values: { ...filter, ids: JSON.stringify(filter.ids ?? []) },
+  }
+}
+
+export function prepareDeadLetters(database: Database) {
+  const ofIds = 'IN (SELECT value FROM json_each(?))'
+  // Left, because a summary has no message; and so that a count that asks nothing of the message reads none.
+  const from = 'FROM dead_letter LEFT JOIN message USING (seq)'
+  return {
+    settle: database.prepare<[RecipientKey, number]>('DELETE FROM delivery WHERE recipient = ? AND seq = ?'),
+    deliver: database.prepare<[RecipientKey, number]>(
+      'INSERT INTO delivery (recipient, seq) VALUES (?, ?) ON CONFLICT DO NOTHING',
+    ),
+    insert: database.prepare(`
+      INSERT INTO dead_letter (recipient, seq, reason, error, ${ATTEMPTS}, plugin, plugin_version, died_at, count)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+    remove: database.prepare<[DeadLetterId]>('DELETE FROM dead_letter WHERE id = ?'),
+    revivable: database.prepare<[string], Revivable>(`
+      SELECT id, recipient, ${STORED_ROW} FROM dead_letter JOIN message USING (seq)
+      WHERE id ${ofIds} AND recipient IN (SELECT key FROM recipient) ORDER BY seq, id`),
+    discard: plucked(database.prepare<[string]>(`DELETE FROM dead_letter WHERE id ${ofIds} RETURNING recipient`)),
+    purge: plucked(
+      database.prepare<[number, number]>(`
+        DELETE FROM dead_letter WHERE id IN (
+          SELECT id FROM dead_letter WHERE died_at < ? ORDER BY died_at LIMIT ?) RETURNING recipient`),
+    ),
+    count({ where, values }: Conditions): number {
+      return database.prepare<unknown[], number>(`SELECT count(*) ${from} WHERE ${where}`).pluck().get(values) ?? 0
+    },
+    page({ where, values }: Conditions, after: DeadLetterId, limit: number): DeadLetterRow[] {
+      const rows = database.prepare<unknown[], DeadLetterRow>(`
+        SELECT id, message_id AS messageId, message.cluster_group_id AS clusterGroupId, type,
+          ordering_key AS orderingKey, name AS recipient, reason, error, ${ATTEMPTS},
+          iif(json_valid(path), path, '[]') AS path, plugin, plugin_version AS pluginVersion, died_at AS diedAt, count
+        ${from} JOIN ledger USING (recipient)
+        WHERE ${where} AND id > @after ORDER BY id LIMIT @limit`)
+      return rows.all({ ...values, after, limit })
+    },
+  }
+}
+
+function plucked<Parameters extends unknown[]>(statement: Statement<Parameters>): Statement<Parameters, RecipientKey> {
+  return statement.pluck() as Statement<Parameters, RecipientKey>
+}

@@ -1,0 +1,127 @@
+import {
+  type DeadLetter,
+  type DeadLetterFilter,
+  type DeadLetterId,
+  type DeadLetterList,
+  type DeadLetterPage,
+  type Death,
+  type RecipientKey,
+  type RevivedDelivery,
+  VERSION,
+} from '../../../core/index.ts'
+import { attemptsOf, NO_ATTEMPTS } from './attempts.ts'
+import type { Database } from './database.ts'
+import { type Conditions, conditionsOf, type DeadLetterRow, prepareDeadLetters } from './dead-letter-sql.ts'
+import type { Ledger } from './ledger.ts'
+import type { Altered } from './reader.ts'
+import { isIntact, toMessage } from './stored-row.ts'
+import type { Tally } from './tally.ts'
+
+/** What the store itself gives up bears this name. */
+const BY_STORE = { plugin: 'store-sqlite', pluginVersion: VERSION }
+
+/** Deliveries that were given up. */
+export class DeadLetters {
+  readonly #ledger: Ledger
+  readonly #now: () => number
+  readonly #statements: ReturnType<typeof prepareDeadLetters>
+
+  constructor(database: Database, ledger: Ledger, now: () => number) {
+    this.#ledger = ledger
+    this.#now = now
+    this.#statements = prepareDeadLetters(database)
+  }
+
+  /** Gives up those of the deliveries that wait; within a transaction. */
+  bury(deaths: readonly Death[], tally: Tally): void {
+    for (const death of deaths) {
+      if (this.#statements.settle.run(death.recipient, death.seq).changes === 0) continue
+      this.#insert(death, death.seq, 1, tally)
+      tally.leave(death.recipient, 'dead', 1)
+    }
+  }
+
+  /** Gives up deliveries whose message was altered on disk. */
+  quarantine(altered: readonly Altered[]): void {
+    const error = 'The stored message is not what was written: its checksum differs.'
+    const deaths = altered.map((one): Death => ({ ...one, ...BY_STORE, reason: 'INTEGRITY', error }))
+    this.#ledger.change((tally) => this.bury(deaths, tally))
+  }
+
+  /** Leaves one dead letter for all that waited for a recipient; within a transaction. */
+  summarize(recipient: RecipientKey, count: number, tally: Tally): void {
+    const error = 'The recipient was forgotten with all that waited for it.'
+    const summary = { ...BY_STORE, recipient, reason: 'RECIPIENT_FORGOTTEN', error, attempts: NO_ATTEMPTS } as const
+    this.#insert(summary, null, count, tally)
+    tally.leave(recipient, 'forgotten', count)
+  }
+
+  list(filter: DeadLetterFilter, { after = 0, limit }: DeadLetterPage): DeadLetterList {
+    const conditions: Conditions = conditionsOf(filter)
+    const total = this.#statements.count(conditions)
+    return { total, items: this.#statements.page(conditions, after, limit).map(toDeadLetter) }
+  }
+
+  revive(ids: readonly DeadLetterId[]): RevivedDelivery[] {
+    const wanted = JSON.stringify(ids)
+    return this.#ledger.change((tally) => {
+      const revived: RevivedDelivery[] = []
+      for (const row of this.#statements.revivable.all(wanted)) {
+        if (!isIntact(row)) continue
+        const { id, recipient, seq } = row
+        const isNew = this.#statements.deliver.run(recipient, seq).changes === 1
+        this.#statements.remove.run(id)
+        tally.deadLetters--
+        tally.leave(recipient, 'dead', -1)
+        // It waits already, because another dead letter of the same delivery was revived: two become one.
+        if (!isNew) tally.leave(recipient, 'collapsed', 1)
+        else revived.push({ recipient, seq, message: toMessage(row), attempts: NO_ATTEMPTS, dueAt: 0 })
+      }
+      return revived
+    })
+  }
+
+  discard(ids: readonly DeadLetterId[]): number {
+    const wanted = JSON.stringify(ids)
+    return this.#ledger.change((tally) => this.#forget(this.#statements.discard.all(wanted), tally))
+  }
+
+  /** Forgets dead letters from before a time, as many at most; within a transaction. */
+  purge(diedBefore: number, limit: number, tally: Tally): number {
+    return this.#forget(this.#statements.purge.all(diedBefore, limit), tally)
+  }
+
+  /** The deliveries stay counted as dead: forgetting why they died brings none back. */
+  #forget(recipients: readonly RecipientKey[], tally: Tally): number {
+    for (const recipient of new Set(recipients)) this.#ledger.closeUnneeded(recipient)
+    tally.deadLetters -= recipients.length
+    return recipients.length
+  }
+
+  #insert(death: Omit<Death, 'seq'>, seq: number | null, count: number, tally: Tally): void {
+    const { recipient, reason, error, attempts, plugin, pluginVersion = null } = death
+    const causes = [attempts.sends, attempts.nacks, attempts.timeouts, attempts.disconnects]
+    this.#statements.insert.run(recipient, seq, reason, error, ...causes, plugin, pluginVersion, this.#now(), count)
+    tally.deadLetters++
+  }
+}
+
+function toDeadLetter(row: DeadLetterRow): DeadLetter {
+  const { id, recipient, reason, error, plugin, diedAt, count } = row
+  return {
+    id,
+    messageId: row.messageId ?? undefined,
+    clusterGroupId: row.clusterGroupId ?? undefined,
+    type: row.type ?? undefined,
+    orderingKey: row.orderingKey ?? undefined,
+    recipient,
+    reason,
+    error,
+    attempts: attemptsOf(row),
+    path: JSON.parse(row.path),
+    plugin,
+    pluginVersion: row.pluginVersion ?? undefined,
+    diedAt,
+    count,
+  }
+}

@@ -1,0 +1,205 @@
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import BetterSqlite3 from 'better-sqlite3'
+import { expect } from 'chai'
+import { FanOutLog } from '../../../core/log.ts'
+import { DAY_MS, StoreTrial } from '../../../core/testing/store-trial.ts'
+import { checksumOf } from '../../../plugins/stores/sqlite/checksum.ts'
+import { SqliteStore } from '../../../plugins/stores/sqlite/index.ts'
+import { STEPS } from '../../../plugins/stores/sqlite/migrations.ts'
+
+const FIRST_STEP = '07cb64b5466a4bd36f88d1890be12e621a4cde468438dff55221b1153e51f181'
+const MIB = 1024 ** 2
+
+describe('plugins/stores/sqlite over time', () => {
+  let folder: string
+  let path: string
+  let trial: StoreTrial
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'slipstream-growth-'))
+    path = join(folder, 'test.db')
+    const instance = () => new SqliteStore({ path, maxBytes: 1024 * MIB, log: new FanOutLog() })
+    trial = new StoreTrial({ instance, destroy: async () => {} })
+  })
+
+  afterEach(async () => {
+    await trial.end()
+    rmSync(folder, { recursive: true })
+  })
+
+  /** Asks the file itself. The store is closed for it. */
+  async function rows<Row>(sql: string): Promise<Row[]> {
+    await trial.store.close()
+    const database = new BetterSqlite3(path)
+    const found = database.prepare<[], Row>(sql).all()
+    database.close()
+    return found
+  }
+
+  /** Calls `purge` until that many calls in a row had nothing to do. */
+  async function purgeAll(idleCalls = 3): Promise<number> {
+    let purged = 0
+    for (let idle = 0; idle < idleCalls; ) {
+      const limits = { settledBefore: trial.runtime.now(), deadBefore: 0, limit: 500 }
+      const free = trial.store.statistics().extra?.free_pages
+      const { messages } = await trial.store.purge(limits)
+      const isIdle = messages === 0 && trial.store.statistics().extra?.free_pages === free
+      idle = isIdle ? idle + 1 : 0
+      purged += messages
+    }
+    return purged
+  }
+
+  describe('a file of the first schema', () => {
+    it('is brought up to date with all that waits in it, and counted', async () => {
+      const database = new BetterSqlite3(path)
+      database.pragma('auto_vacuum = INCREMENTAL')
+      database.exec(STEPS[0] ?? '')
+      database.pragma('user_version = 1')
+      const fields = {
+        type: 'SK',
+        messageId: 'old',
+        clusterGroupId: 'eu',
+        path: '["aws"]',
+        text: '{}',
+        expiresAt: null,
+      }
+      database.exec(`
+        INSERT INTO recipient (key, name, role, tags) VALUES (4, 'aws', 'instance', '[]'), (7, 'azure', 'instance', '[]');
+        INSERT INTO message VALUES (3, 'old', 'eu', 0, 'SK', 'gcp', 'epoch', 1, NULL, 'account 7', NULL, '["aws"]', '{}',
+          'digest', 1767225600000, 2, ${checksumOf(fields)});
+        INSERT INTO delivery (recipient, seq) VALUES (4, 3);
+        INSERT INTO meta VALUES ('last_seq', 3);`)
+      database.close()
+      const { recipients } = await trial.open()
+      expect(recipients.map(({ key, pending }) => [key, pending])).to.deep.equal([
+        [4, 1],
+        [7, 0],
+      ])
+      expect(await trial.waiting(4)).to.deep.equal(['old'])
+      expect(trial.store.statistics()).to.include({ messages: 1, pending: 1, dead: 0 })
+      expect(
+        trial.store.ledger().map(({ recipient, targeted, pending }) => [recipient, targeted, pending]),
+      ).to.deep.equal([
+        ['aws', 1, 1],
+        ['azure', 0, 0],
+      ])
+      await trial.settle({ recipient: 4, seq: 3 })
+      expect(await trial.stored([trial.message()], [7])).to.deep.equal([4])
+    })
+
+    it('never changes after its release', () => {
+      const digest = createHash('sha256')
+        .update(STEPS[0] ?? '')
+        .digest('hex')
+      expect(digest).to.equal(FIRST_STEP)
+    })
+  })
+
+  it('counts in step with its rows, whatever happens', async () => {
+    await trial.open()
+    const act = await randomActions(trial)
+    for (let step = 0; step < 400; step++) {
+      await act()
+      await trial.sums('aws')
+    }
+    const figures = trial.store.statistics()
+    const counted = await rows<{ ledger: number; counted: number }>(`
+      SELECT ledger.pending AS ledger, (SELECT count(*) FROM delivery WHERE recipient = ledger.recipient) AS counted
+      FROM ledger`)
+    expect(counted.map(({ ledger }) => ledger)).to.deep.equal(counted.map((row) => row.counted))
+    const [found] = await rows<Record<string, number>>(`
+      SELECT (SELECT count(*) FROM message) AS messages, (SELECT count(*) FROM delivery) AS pending,
+        (SELECT count(*) FROM dead_letter) AS dead`)
+    expect(figures).to.include(found)
+    await trial.open()
+    expect(trial.store.statistics()).to.include(found)
+  })
+
+  it('shrinks when what is settled has had its time, and keeps what waits', async () => {
+    await trial.open()
+    const aws = await trial.recipient('aws')
+    const value = JSON.stringify('x'.repeat(2_000))
+    const batch = (count: number) => Array.from({ length: count }, () => trial.message({ value }))
+    await trial.stored(batch(500), [aws])
+    for (let round = 0; round < 8; round++) await trial.stored(batch(1_000))
+    const grown = trial.store.statistics().bytes
+    expect(grown).to.be.greaterThan(16 * MIB)
+    trial.runtime.advance(2 * DAY_MS)
+    expect(await purgeAll()).to.equal(8_000)
+    const { bytes, messages, pending, extra } = trial.store.statistics()
+    expect({ messages, pending }).to.deep.equal({ messages: 500, pending: 500 })
+    expect(bytes).to.be.lessThan(grown / 4)
+    expect(statSync(path).size).to.be.lessThan(5 * MIB)
+    expect(extra?.wal_bytes).to.equal(0)
+    expect(await rows('PRAGMA integrity_check')).to.deep.equal([{ integrity_check: 'ok' }])
+  })
+
+  it('reaches what is settled behind a long backlog, whoever is absent', async () => {
+    await trial.open()
+    const aws = await trial.recipient('aws')
+    const batch = () => Array.from({ length: 1_000 }, () => trial.message())
+    for (let round = 0; round < 4; round++) await trial.stored(batch(), [aws])
+    await trial.stored(batch())
+    trial.runtime.advance(2 * DAY_MS)
+    expect(await purgeAll(10)).to.equal(1_000)
+    expect(trial.store.statistics()).to.include({ messages: 4_000, pending: 4_000 })
+  })
+
+  it('purges what is old behind messages from a time when the clock was ahead', async () => {
+    await trial.open()
+    trial.runtime.step(400 * DAY_MS)
+    await trial.stored(Array.from({ length: 600 }, () => trial.message()))
+    trial.runtime.step(-400 * DAY_MS)
+    await trial.stored([trial.message()])
+    trial.runtime.advance(2 * DAY_MS)
+    expect(await purgeAll()).to.equal(1)
+  })
+
+  it('keeps its write-ahead log bounded while it grows and is purged', async () => {
+    await trial.open()
+    const value = JSON.stringify('x'.repeat(20_000))
+    let largest = 0
+    for (let round = 0; round < 40; round++) {
+      await trial.stored(Array.from({ length: 100 }, () => trial.message({ value })))
+      trial.runtime.advance(DAY_MS / 4)
+      await trial.store.purge({ settledBefore: trial.runtime.now(), deadBefore: 0, limit: 500 })
+      largest = Math.max(largest, trial.store.statistics().extra?.wal_bytes ?? 0)
+    }
+    expect(largest).to.be.lessThan(32 * MIB)
+    expect(trial.store.statistics().messages).to.be.lessThan(1_000)
+  })
+})
+
+/** Does one thing or another to the deliveries of three recipients, each time that it is called. */
+async function randomActions(trial: StoreTrial): Promise<() => Promise<unknown>> {
+  const { runtime } = trial
+  const chance = (limit: number) => Math.floor(runtime.random() * limit)
+  const names = ['aws', 'azure', 'gcp']
+  const name = () => names[chance(3)] ?? ''
+  const places = [0]
+  const some = () => ({ recipient: chance(8), seq: places[chance(places.length)] ?? 0 })
+  const saveAll = () => Promise.all(names.map((one) => trial.recipient(one)))
+  const store = async () => places.push(...(await trial.stored([trial.message()], (await saveAll()).slice(chance(3)))))
+  const actions = [
+    store,
+    store,
+    store,
+    () => trial.settle(some(), some()),
+    () => trial.die([some(), some()]),
+    () => trial.store.reviveDeadLetters([chance(60), chance(60)]),
+    () => trial.store.discardDeadLetters([chance(60)]),
+    () => trial.store.purge({ settledBefore: runtime.now(), deadBefore: runtime.now() - DAY_MS, limit: 2 }),
+    async () => runtime.advance(chance(DAY_MS / 10)),
+    async () => chance(5) === 0 && (await trial.store.forgetRecipient(chance(12))),
+    async () => chance(5) === 0 && (await trial.store.renameRecipient(name(), name())),
+  ]
+  await saveAll()
+  return async () => {
+    await actions[chance(actions.length)]?.()
+    await saveAll()
+  }
+}
