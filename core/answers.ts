@@ -53,7 +53,8 @@ export function judge(
     } else if (verdict.status === 'conflict') {
       hooks.refused.call(refusal(arrival.received, new ProtocolFault('CONFLICT', CONFLICT)))
     } else if (verdict.status === 'rejected') {
-      hooks.refused.call({ ...refusal(arrival.received, undefined), reason: verdict.reason, retryable: false })
+      const reason = 'the store cannot take this message; its instance has logged why'
+      hooks.refused.call({ ...refusal(arrival.received, undefined), reason, retryable: false, detail: verdict.reason })
     }
   })
   return acknowledgements

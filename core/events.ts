@@ -45,6 +45,8 @@ export interface Refusal {
   readonly reason: string
   /** Whether sending the same again later may succeed. */
   readonly retryable: boolean
+  /** What else is known, for the log alone. */
+  readonly detail?: string
 }
 
 /** A delivery that went out on a link. */

@@ -1,6 +1,6 @@
 import type { Arrival } from './events.ts'
 import type { Link } from './links.ts'
-import type { Runtime } from './runtime/runtime.ts'
+import type { Runtime, Timer } from './runtime/runtime.ts'
 import type { Settlement } from './store.ts'
 
 /** In one transaction at most: beyond that, the links would wait for the disk longer than a heartbeat likes. */
@@ -9,19 +9,25 @@ const TURN_BYTES = 1024 * 1024
 /** Waiting for their transaction at most. Whoever sends more is not read from until the queue is shorter. */
 const MAX_QUEUED_MESSAGES = 4_096
 const MAX_QUEUED_BYTES = 8 * 1024 * 1024
+/** Settlements wait so long for messages to share their disk sync with, unless so many have come together. */
+const SETTLE_WITHIN_MS = 5
+const SETTLE_TOGETHER = 512
 
 /**
  * Natural group commit: what comes in while a transaction runs is the next one. When nothing else is going on, a group is
- * one message and waits for nobody; under load, hundreds share one disk sync. There is no timer in it.
+ * one message and waits for nobody; under load, hundreds share one disk sync. Only settlements may wait a moment: one that
+ * a crash forgets costs no more than a repetition.
  */
 export class GroupCommit {
   readonly #runtime: Runtime
   readonly #commit: (arrivals: readonly Arrival[], settlements: readonly Settlement[]) => Promise<void>
   readonly #paused = new Set<Link>()
+  readonly #tasks: (() => Promise<void>)[] = []
   #arrivals: Arrival[] = []
   #settlements: Settlement[] = []
   #bytes = 0
   #scheduled = false
+  #settleSoon: Timer | undefined
   #whenIdle: (() => void)[] = []
 
   /** `commit` takes a group all the way; it must not reject. */
@@ -44,13 +50,31 @@ export class GroupCommit {
 
   settle(settlement: Settlement): void {
     this.#settlements.push(settlement)
-    this.#schedule()
+    if (this.#settlements.length >= SETTLE_TOGETHER) this.#schedule()
+    else this.#settleSoon ??= this.#runtime.after(SETTLE_WITHIN_MS, () => this.#settleNow())
   }
 
-  /** Resolves when nothing waits or is under way. */
+  /**
+   * Runs something that changes whom deliveries are for, while no group is under way: what a group was stored for and whom
+   * it is forwarded to must be the same.
+   */
+  between<Result>(task: () => Promise<Result>): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.#tasks.push(() => task().then(resolve, reject))
+      this.#schedule()
+    })
+  }
+
+  /** Commits what waits. Resolves when nothing waits or is under way. */
   idle(): Promise<void> {
+    if (this.#settlements.length > 0) this.#schedule()
     if (!this.#scheduled) return Promise.resolve()
     return new Promise((resolve) => this.#whenIdle.push(resolve))
+  }
+
+  #settleNow(): void {
+    this.#settleSoon = undefined
+    this.#schedule()
   }
 
   #schedule(): void {
@@ -60,12 +84,17 @@ export class GroupCommit {
   }
 
   async #turn(): Promise<void> {
+    for (const task of this.#tasks.splice(0)) await task()
     const settlements = this.#settlements
     this.#settlements = []
+    this.#settleSoon?.cancel()
+    this.#settleSoon = undefined
     await this.#commit(this.#takeArrivals(), settlements)
     this.#resume()
     this.#scheduled = false
-    if (this.#arrivals.length > 0 || this.#settlements.length > 0) return this.#schedule()
+    // While a transaction ran, the time of what was settled meanwhile may have come.
+    const isDue = this.#settlements.length > 0 && (this.#whenIdle.length > 0 || !this.#settleSoon)
+    if (this.#arrivals.length > 0 || isDue) return this.#schedule()
     for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 

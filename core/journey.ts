@@ -101,7 +101,7 @@ export class Journey {
 
   async #persist(arrivals: readonly Arrival[], settlements: readonly Settlement[]): Promise<readonly StoreVerdict[]> {
     const { hooks, forwarder, storeFailed } = this.#context
-    const entries = arrivals.map(({ message, route }) => ({ message, recipients: forwarder.keys(route) }))
+    const entries = arrivals.map(({ message, route }) => ({ message, recipients: forwarder.keys(route, message) }))
     try {
       const verdicts = await hooks.persist.promise(entries, settlements)
       if (verdicts?.length === arrivals.length) return verdicts

@@ -124,7 +124,9 @@ export class Links {
       link.close(CloseCode.REPLACED, 'the link that the other side dialled stays')
       return 'standing by'
     }
+    const kept = recipient.durable && this.#context.recipients.announced(recipient, remote.tags, remote.clusterGroupId)
     this.#use(link, recipient)
+    await kept
     return 'kept'
   }
 

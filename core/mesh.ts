@@ -9,6 +9,7 @@ import { Journey } from './journey.ts'
 import type { Introduction, PeerSettings, Transport } from './link.ts'
 import { type Link, Links } from './links.ts'
 import type { Parts } from './parts.ts'
+import { isId } from './protocol/fields.ts'
 import { reachable } from './reach.ts'
 import { DurableRecipient, Recipients } from './recipients.ts'
 import type { Runtime, Timer } from './runtime/runtime.ts'
@@ -49,6 +50,8 @@ export class Mesh {
   static async open(context: MeshContext): Promise<Mesh> {
     const { settings, runtime, parts } = context
     const { store } = parts
+    if (settings.instanceId !== undefined && !isId(settings.instanceId))
+      throw slipstreamError('SLP_INSTANCE_ID_INVALID', [])
     try {
       const state = await store.open({ runtime, instanceId: settings.instanceId })
       const selfKey = await store.saveRecipient({
@@ -83,6 +86,7 @@ export class Mesh {
       parts.store,
       { ...shared, frame: (delivery) => plainFrame(delivery, instanceId) },
       self,
+      (task) => group.between(task),
     )
     const clock = new HybridClock(runtime, instanceId, lastVersion)
     const admission = new Admission({ instanceId, clusterGroupId, epoch, lastSequence, clock, runtime })
@@ -129,12 +133,12 @@ export class Mesh {
   async disconnect(): Promise<void> {
     for (const dialer of this.#dialers) dialer.stop()
     for (const transport of this.#context.parts.transports) await transport.close()
+    this.recipients.close()
     await this.#context.group.idle()
   }
 
   async close(): Promise<void> {
-    //X
-    this.recipients.close()
+    this.#settleAgain?.cancel()
     await this.#store.close()
   }
 
@@ -173,6 +177,7 @@ export class Mesh {
   #storeFailed(error: unknown, settlements: readonly Settlement[]): void {
     const { runtime, parts, group, fail } = this.#context
     parts.log.critical('store failed', { reason: problemOf(error), error })
+    this.recipients.doubt()
     if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') {
       fail(error as Error)
       return

@@ -58,6 +58,12 @@ export class Outbox {
     return this.#inFlight.size
   }
 
+  /** There may be deliveries that nobody has offered. */
+  doubt(): void {
+    this.#backlog.doubt()
+    this.pump()
+  }
+
   /** A delivery that was committed just now. `pump` sends it when there is room. */
   offer(delivery: PendingDelivery): void {
     this.#backlog.offer(delivery)
