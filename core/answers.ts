@@ -15,8 +15,7 @@ export function answerTo(received: Received | { sender: Link }, outcome: Receipt
   if (isDuplicate(outcome) && 'body' in received) {
     const { sender, type, arrivedAt } = received
     const messageId = received.string('messageId') as string
-    const clusterGroupId = received.string('clusterGroupId')
-    const { recipients } = outcome
+    const { recipients, clusterGroupId = received.string('clusterGroupId') } = outcome
     const message = undefined
     const again: Acknowledgement = {
       sender,

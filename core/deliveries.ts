@@ -26,7 +26,7 @@ export class Deliveries {
     this.#settle({ recipient: recipient.key, seq: delivery.seq })
     const settled: Settled = { recipient, message: delivery.message }
     this.#hooks.settled.call(settled)
-    recipient.outbox.pump()
+    recipient.outbox.pumpSoon()
     return settled
   }
 

@@ -8,7 +8,7 @@ import type { StoredMessage } from './store.ts'
 
 /** What a tap of `onReceive` may answer instead of letting a message pass. */
 export type Receipt =
-  | { readonly status: 'duplicate'; readonly recipients: number }
+  | { readonly status: 'duplicate'; readonly recipients: number; readonly clusterGroupId?: string }
   | { readonly status: 'refused'; readonly code: NackCode; readonly reason: string; readonly retryable?: boolean }
 
 /** A message on its way to the store, and whom it is for. */

@@ -43,6 +43,7 @@ export class Outbox {
   #timer: Timer | undefined
   #progressAt = 0
   #closed = false
+  #pumpsSoon = false
 
   constructor(recipient: DurableRecipient, backlog: Backlog, context: OutboxContext) {
     this.#recipient = recipient
@@ -83,6 +84,16 @@ export class Outbox {
     this.#backlog.giveBack([...this.#inFlight.values()].map(({ delivery }) => delivery))
     this.#inFlight.clear()
     this.#bytesInFlight = 0
+  }
+
+  /** Sends as much as the window allows when all acknowledgements that are at hand have been read. */
+  pumpSoon(): void {
+    if (this.#pumpsSoon) return
+    this.#pumpsSoon = true
+    this.#context.runtime.defer(() => {
+      this.#pumpsSoon = false
+      this.pump()
+    })
   }
 
   /** Sends as much as the window allows. */

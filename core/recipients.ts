@@ -27,7 +27,7 @@ export interface Recipient {
 /** A named client or an instance: its deliveries are rows in the store until it has acknowledged them. */
 export class DurableRecipient implements Recipient {
   readonly durable = true
-  readonly role: 'instance' | 'client'
+  role: 'instance' | 'client'
   readonly outbox: Outbox
   name: string
   key: RecipientKey
@@ -174,6 +174,11 @@ export class Recipients {
     if (configured && configured.name !== name) await this.#between(() => this.#rename(configured, name))
     const recipient = this.#durable.get(name) ?? (await this.#remember(name, remote, peer?.url))
     if (peer) recipient.configure(peer)
+    if (recipient.role !== remote.role) {
+      // One that came as a client before and is configured as a peer now, or says itself that it is an instance.
+      recipient.role = remote.role
+      await this.#store.saveRecipient(recipient.record())
+    }
     return recipient
   }
 

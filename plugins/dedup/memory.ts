@@ -17,7 +17,8 @@ export function memoryHint({ capacity = 16_384 } = {}): Plugin {
           const key = keyOf(received, kernel.settings.clusterGroupId)
           const remembered = key && known.get(key)
           if (!remembered || !isRepetition(received, remembered)) return undefined
-          return { status: 'duplicate', recipients: remembered.recipients }
+          const { recipients, clusterGroupId } = remembered
+          return { status: 'duplicate', recipients, ...(clusterGroupId !== undefined && { clusterGroupId }) }
         },
         { stage: Stage.HINT },
       )
@@ -34,6 +35,8 @@ interface Remembered {
   readonly fingerprint: string
   readonly publisher: string | undefined
   readonly recipients: number
+  /** As its ACK bears it. */
+  readonly clusterGroupId: string | undefined
 }
 
 /**
@@ -53,7 +56,8 @@ function isRepetition(received: Received, { fingerprint, publisher }: Remembered
 
 function remember(known: Recent<Remembered>, message: Message, recipients: number, self: string): void {
   const { originInstanceId: origin, originSequence, clusterGroupId, messageId, fingerprint, path } = message
-  const remembered = { fingerprint, publisher: path[0], recipients }
+  const group = clusterGroupId === SINGLETON_GROUP ? undefined : clusterGroupId
+  const remembered = { fingerprint, publisher: path[0], recipients, clusterGroupId: group }
   known.set(sequenceKey(origin, `${originSequence.epoch}.${originSequence.n}`), remembered)
   if (origin === self) known.set(idKey(clusterGroupId, messageId), remembered)
 }
