@@ -5,7 +5,7 @@ import { Recent } from './recent.ts'
  * Remembers the latest messages that were stored here, and answers their repetitions without asking the store. A hint, not
  * the truth: what it never knew or has forgotten, the store's own marks recognise.
  *
- * @param options.capacity how many marks are remembered at most; a message that enters here leaves two
+ * @param options.capacity how many messages are remembered at most
  */
 export function memoryHint({ capacity = 16_384 } = {}): Plugin {
   return {
@@ -58,8 +58,9 @@ function remember(known: Recent<Remembered>, message: Message, recipients: numbe
   const { originInstanceId: origin, originSequence, clusterGroupId, messageId, fingerprint, path } = message
   const group = clusterGroupId === SINGLETON_GROUP ? undefined : clusterGroupId
   const remembered = { fingerprint, publisher: path[0], recipients, clusterGroupId: group }
-  known.set(sequenceKey(origin, `${originSequence.epoch}.${originSequence.n}`), remembered)
+  // What entered here is repeated by its publisher, what entered elsewhere by the instances that pass it on.
   if (origin === self) known.set(idKey(clusterGroupId, messageId), remembered)
+  else known.set(sequenceKey(origin, `${originSequence.epoch}.${originSequence.n}`), remembered)
 }
 
 function sequenceKey(origin: string | undefined, sequence: string | undefined): string {
