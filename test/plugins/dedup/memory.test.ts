@@ -82,7 +82,7 @@ describe('the hint from memory', () => {
   })
 
   it('forgets the oldest beyond its capacity; the store still knows them', async () => {
-    const bus = await counted({ without: ['dedup-memory'], plugins: [memoryHint({ capacity: 4 })] })
+    const bus = await counted({ without: ['dedup-memory'], plugins: [memoryHint({ capacity: 2 })] })
     const publisher = await connect(bus)
     for (const id of ['m-1', 'm-2', 'm-3']) await publisher.publish(sk(id))
     expect(await publisher.publish(sk('m-3'))).to.include({ status: 'duplicate' })
