@@ -97,7 +97,9 @@ class PlainClient implements Client {
     })
     // Whoever does not wait for the end has not asked for its error either.
     this.closed.catch(() => {})
-    socket.on('message', (data) => this.#guarded(() => this.#receive(readFrame(data.toString()))))
+    socket.on('message', (data) => {
+      void this.#guarded(() => this.#receive(readFrame(String(data))))
+    })
   }
 
   publish(messageId: string, frame: string, timeoutMs: number): Promise<Answer> {

@@ -1,8 +1,7 @@
-import type { Plugin } from '../core/index.ts'
-import { slipstreamError } from '../core/index.ts'
+import { type Plugin, slipstreamError } from '../core/index.ts'
 import { health } from '../plugins/admin/health/index.ts'
 import { http } from '../plugins/admin/http/index.ts'
-import { logging } from '../plugins/admin/logging/index.ts'
+import { logging, loggingApi } from '../plugins/admin/logging/index.ts'
 import { statusApi } from '../plugins/admin/status/index.ts'
 import { memoryHint } from '../plugins/dedup/memory.ts'
 import { republish } from '../plugins/delivery/republish.ts'
@@ -36,6 +35,7 @@ const factories = {
   memoryHint,
   republish,
   http,
+  loggingApi,
   statusApi,
   health,
   prometheus,

@@ -15,8 +15,7 @@ export function answerTo(received: Received | { sender: Link }, outcome: Receipt
   if (isDuplicate(outcome) && 'body' in received) {
     const { sender, type, arrivedAt } = received
     const messageId = received.string('messageId') as string
-    const clusterGroupId = received.string('clusterGroupId')
-    const { recipients } = outcome
+    const { recipients, clusterGroupId = received.string('clusterGroupId') } = outcome
     const message = undefined
     const again: Acknowledgement = {
       sender,
@@ -53,7 +52,8 @@ export function judge(
     } else if (verdict.status === 'conflict') {
       hooks.refused.call(refusal(arrival.received, new ProtocolFault('CONFLICT', CONFLICT)))
     } else if (verdict.status === 'rejected') {
-      hooks.refused.call({ ...refusal(arrival.received, undefined), reason: verdict.reason, retryable: false })
+      const reason = 'the store cannot take this message; its instance has logged why'
+      hooks.refused.call({ ...refusal(arrival.received, undefined), reason, retryable: false, detail: verdict.reason })
     }
   })
   return acknowledgements

@@ -1,7 +1,8 @@
 import type { PendingDelivery, RecipientKey, Store } from './store.ts'
 
 /** How much of one recipient's backlog is held in memory at most. The rest waits on disk. */
-const MAX_HELD_MESSAGES = 512
+const MAX_HELD_MESSAGES = 2_048
+const MAX_HELD_CHARACTERS = 1024 * 1024
 const REFILL = Object.freeze({ messages: 256, bytes: 1024 * 1024 })
 
 /**
@@ -14,6 +15,7 @@ export class Backlog {
   #ready: PendingDelivery[] = []
   /** Place of the next delivery in `#ready`: cheaper than shifting an array. */
   #next = 0
+  #heldCharacters = 0
   /** The greatest place in the store that was held so far. */
   #last = 0
   /** Whether the store holds deliveries behind `#last`. */
@@ -22,63 +24,51 @@ export class Backlog {
   #offeredWhileReading = false
   /** Raised by `reload`: what was read before it is thrown away. */
   #generation = 0
-  #pending: number
+  /** Deliveries that were taken and neither settled nor given back. */
+  #taken = 0
+  /** Deliveries that wait in the store behind `#last`, as far as is known. */
+  #unread: number
 
   constructor(store: Store, key: () => RecipientKey, pending: number) {
     this.#store = store
     this.#key = key
-    this.#pending = pending
+    this.#unread = pending
     this.#behind = pending > 0
   }
 
   /** Deliveries that are not settled, held or not, in flight or not. */
   get pending(): number {
-    return this.#pending
+    return this.#unread + this.#held + this.#taken
   }
 
   /** Whether reading from the store would bring more. */
   get wantsRefill(): boolean {
-    return this.#behind && !this.#reading && this.#next === this.#ready.length
+    return this.#behind && !this.#reading && this.#held === 0
   }
 
   /** A delivery that was committed just now. */
   offer(delivery: PendingDelivery): void {
-    this.#pending++
     // It was read from the store already, between its commit and now.
     if (delivery.seq <= this.#last) return
     if (this.#reading) this.#offeredWhileReading = true
-    if (this.#behind || this.#ready.length - this.#next >= MAX_HELD_MESSAGES) {
+    if (this.#behind || this.#isFull) {
       this.#behind = true
+      this.#unread++
       return
     }
-    this.#ready.push(delivery)
+    this.#hold([delivery])
     this.#last = delivery.seq
   }
 
   /** Deliveries that are pending again: dead letters that were revived. */
   revive(deliveries: readonly PendingDelivery[]): void {
-    this.#pending += deliveries.length
+    const read = deliveries.filter(({ seq }) => seq <= this.#last)
+    this.#taken += read.length
+    this.giveBack(read)
     // Those behind what was read so far will be read in their turn.
-    this.giveBack(deliveries.filter(({ seq }) => seq <= this.#last))
-    if (deliveries.some(({ seq }) => seq > this.#last)) this.#behind = true
-  }
-
-  /** The next delivery in memory. */
-  take(): PendingDelivery | undefined {
-    const delivery = this.#ready[this.#next]
-    if (!delivery) return undefined
-    if (++this.#next === this.#ready.length) {
-      this.#ready = []
-      this.#next = 0
-    }
-    return delivery
-  }
-
-  /** Deliveries that were taken and could not be brought: they come first again, in their old order. */
-  giveBack(deliveries: readonly PendingDelivery[]): void {
-    if (deliveries.length === 0) return
-    this.#ready = [...deliveries, ...this.#ready.slice(this.#next)].sort((one, other) => one.seq - other.seq)
-    this.#next = 0
+    if (read.length === deliveries.length) return
+    this.#unread += deliveries.length - read.length
+    this.#behind = true
   }
 
   /** Reads one delivery anew that was taken before, and lets it be the next. Resolves to whether it is still pending. */
@@ -89,11 +79,40 @@ export class Backlog {
     return true
   }
 
-  settled(): void {
-    this.#pending--
+  /** The store could not say what became of a group: there may be deliveries that nobody has offered. */
+  doubt(): void {
+    this.#behind = true
+    if (this.#reading) this.#offeredWhileReading = true
   }
 
-  /** Reads the next deliveries from the store. Resolves to whether there are some. */
+  /** The next delivery in memory. */
+  take(): PendingDelivery | undefined {
+    const delivery = this.#ready[this.#next]
+    if (!delivery) return undefined
+    this.#heldCharacters -= delivery.message.text.length
+    this.#taken++
+    if (++this.#next === this.#ready.length) {
+      this.#ready = []
+      this.#next = 0
+    }
+    return delivery
+  }
+
+  /** Deliveries that were taken and could not be brought: they come first again, in their old order. */
+  giveBack(deliveries: readonly PendingDelivery[]): void {
+    if (deliveries.length === 0) return
+    this.#ready = this.#ready.slice(this.#next)
+    this.#next = 0
+    this.#taken -= deliveries.length
+    this.#hold(deliveries)
+    this.#ready.sort((one, other) => one.seq - other.seq)
+  }
+
+  settled(): void {
+    this.#taken--
+  }
+
+  /** Reads the next deliveries from the store. Resolves to whether there may be more. */
   async refill(): Promise<boolean> {
     const generation = this.#generation
     this.#reading = true
@@ -101,10 +120,11 @@ export class Backlog {
     try {
       const deliveries = await this.#store.pending(this.#key(), this.#last, REFILL)
       if (generation !== this.#generation) return this.#behind
-      this.#ready.push(...deliveries)
+      this.#hold(deliveries)
       this.#last = deliveries.at(-1)?.seq ?? this.#last
       this.#behind = deliveries.length > 0 || this.#offeredWhileReading
-      return deliveries.length > 0
+      this.#unread = this.#behind ? Math.max(0, this.#unread - deliveries.length) : 0
+      return this.#behind
     } finally {
       if (generation === this.#generation) this.#reading = false
     }
@@ -115,9 +135,26 @@ export class Backlog {
     this.#generation++
     this.#ready = []
     this.#next = 0
+    this.#heldCharacters = 0
     this.#last = 0
+    this.#taken = 0
     this.#reading = false
-    this.#pending = pending
+    this.#unread = pending
     this.#behind = pending > 0
+  }
+
+  get #held(): number {
+    return this.#ready.length - this.#next
+  }
+
+  get #isFull(): boolean {
+    return this.#held >= MAX_HELD_MESSAGES || this.#heldCharacters >= MAX_HELD_CHARACTERS
+  }
+
+  #hold(deliveries: readonly PendingDelivery[]): void {
+    for (const delivery of deliveries) {
+      this.#ready.push(delivery)
+      this.#heldCharacters += delivery.message.text.length
+    }
   }
 }

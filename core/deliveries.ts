@@ -36,7 +36,7 @@ export class Deliveries {
     this.#context.group.settle({ recipient: recipient.key, seq: delivery.seq })
     const settled: Settled = { recipient, message: delivery.message }
     this.#context.hooks.settled.call(settled)
-    recipient.outbox.pump()
+    recipient.outbox.pumpSoon()
     return settled
   }
 

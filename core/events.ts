@@ -8,7 +8,7 @@ import type { Attempts, DeadReason, PendingDelivery, StoredMessage } from './sto
 
 /** What a tap of `onReceive` may answer instead of letting a message pass. */
 export type Receipt =
-  | { readonly status: 'duplicate'; readonly recipients: number }
+  | { readonly status: 'duplicate'; readonly recipients: number; readonly clusterGroupId?: string }
   | { readonly status: 'refused'; readonly code: NackCode; readonly reason: string; readonly retryable?: boolean }
 
 /** A message on its way to the store, and whom it is for. */
@@ -45,6 +45,8 @@ export interface Refusal {
   readonly reason: string
   /** Whether sending the same again later may succeed. */
   readonly retryable: boolean
+  /** What else is known, for the log alone. */
+  readonly detail?: string
 }
 
 /** A delivery that went out on a link. */

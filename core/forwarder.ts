@@ -36,9 +36,9 @@ export class Forwarder {
   }
 
   /** For whom a delivery is to be stored. */
-  keys(route: Route): readonly RecipientKey[] {
+  keys(route: Route, message: Message): readonly RecipientKey[] {
     const keys: RecipientKey[] = []
-    for (const recipient of present(route)) if (recipient.durable) keys.push(recipient.key as RecipientKey)
+    for (const recipient of present(route, message)) if (recipient.durable) keys.push(recipient.key as RecipientKey)
     return keys
   }
 
@@ -51,7 +51,7 @@ export class Forwarder {
       if (verdict.status !== 'stored') return
       const { seq } = verdict
       const delivery: PendingDelivery = { seq, message: toStored(message, seq, now), attempts: NO_ATTEMPTS, dueAt: 0 }
-      for (const recipient of present(route)) this.#offer(recipient, delivery, touched)
+      for (const recipient of present(route, message)) this.#offer(recipient, delivery, touched)
     })
     for (const recipient of touched) recipient instanceof SelfRecipient ? recipient.pump() : recipient.outbox.pump()
   }
@@ -72,8 +72,14 @@ export class Forwarder {
 
 /**
  * Whom a route leads to by now, each once: while a message is routed, a peer that is known by its URL may turn out to be
- * one that is known by its id and has the message coming already.
+ * one that is known by its id, and has the message coming already or has passed it on itself.
  */
-function present({ recipients }: Route): ReadonlySet<Recipient> {
-  return new Set(recipients.map((recipient) => (recipient as Partial<DurableRecipient>).successor ?? recipient))
+function present({ recipients }: Route, { path }: Message): ReadonlySet<Recipient> {
+  const now = new Set<Recipient>()
+  for (const recipient of recipients) {
+    const { successor, renamed } = recipient as Partial<DurableRecipient>
+    const one = successor ?? recipient
+    if (!((renamed || successor) && path.includes(one.name))) now.add(one)
+  }
+  return now
 }

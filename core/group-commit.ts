@@ -9,6 +9,9 @@ const TURN_BYTES = 1024 * 1024
 /** Waiting for their transaction at most. Whoever sends more is not read from until the queue is shorter. */
 const MAX_QUEUED_MESSAGES = 4_096
 const MAX_QUEUED_BYTES = 8 * 1024 * 1024
+/** Settlements wait so long for messages to share their disk sync with, unless so many have come together. */
+const SETTLE_WITHIN_MS = 5
+const SETTLE_TOGETHER = 512
 /** How long changes wait before they are written again, after the store could not take them, in milliseconds. */
 const WRITE_AGAIN_MS = 1_000
 
@@ -17,16 +20,19 @@ export type Commit = (arrivals: readonly Arrival[], changes: DeliveryChanges) =>
 
 /**
  * Natural group commit: what comes in while a transaction runs is the next one. When nothing else is going on, a group is
- * one message and waits for nobody; under load, hundreds share one disk sync. There is no timer in it.
+ * one message and waits for nobody; under load, hundreds share one disk sync. Only settlements may wait a moment: one that
+ * a crash forgets costs no more than a repetition.
  */
 export class GroupCommit {
   readonly #runtime: Runtime
   readonly #commit: Commit
   readonly #paused = new Set<Link>()
+  readonly #tasks: (() => Promise<void>)[] = []
   #arrivals: Arrival[] = []
   #changes = new Changes()
   #bytes = 0
   #scheduled = false
+  #settleSoon: Timer | undefined
   #again: Timer | undefined
   #unwritten = new Changes()
   #whenIdle: (() => void)[] = []
@@ -46,8 +52,10 @@ export class GroupCommit {
   }
 
   settle(settlement: Settlement): void {
-    this.#changes.settlements.push(settlement)
-    this.#schedule()
+    const { settlements } = this.#changes
+    settlements.push(settlement)
+    if (settlements.length >= SETTLE_TOGETHER) this.#schedule()
+    else this.#settleSoon ??= this.#runtime.after(SETTLE_WITHIN_MS, () => this.#settleNow())
   }
 
   /** Counts a failure; `committed` is called when it is on disk. */
@@ -64,8 +72,20 @@ export class GroupCommit {
     this.#schedule()
   }
 
-  /** Resolves when nothing waits or is under way. */
+  /**
+   * Runs something that changes whom deliveries are for, while no group is under way: what a group was stored for and whom
+   * it is forwarded to must be the same.
+   */
+  between<Result>(task: () => Promise<Result>): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.#tasks.push(() => task().then(resolve, reject))
+      this.#schedule()
+    })
+  }
+
+  /** Commits what waits. Resolves when nothing waits or is under way. */
   idle(): Promise<void> {
+    if (!this.#changes.isEmpty) this.#schedule()
     if (!this.#scheduled) return Promise.resolve()
     return new Promise((resolve) => this.#whenIdle.push(resolve))
   }
@@ -81,16 +101,30 @@ export class GroupCommit {
     this.#runtime.defer(() => void this.#turn())
   }
 
+  #settleNow(): void {
+    this.#settleSoon = undefined
+    this.#schedule()
+  }
+
   async #turn(): Promise<void> {
+    for (const task of this.#tasks.splice(0)) await task()
     const changes = this.#changes
     this.#changes = new Changes()
+    this.#settleSoon?.cancel()
+    this.#settleSoon = undefined
     const onDisk = await this.#commit(this.#takeArrivals(), changes)
     if (onDisk) for (const committed of changes.committed) committed()
     else this.#writeAgain(changes)
     this.#resume()
     this.#scheduled = false
-    if (this.#arrivals.length > 0 || !this.#changes.isEmpty) return this.#schedule()
+    if (this.#isMoreDue) return this.#schedule()
     for (const resolve of this.#whenIdle.splice(0)) resolve()
+  }
+
+  /** While a transaction ran, more may have come, and the time of what was settled meanwhile. */
+  get #isMoreDue(): boolean {
+    if (this.#tasks.length > 0 || this.#arrivals.length > 0 || this.#changes.areUrgent) return true
+    return !this.#changes.isEmpty && (this.#whenIdle.length > 0 || !this.#settleSoon)
   }
 
   /** What became of deliveries stays true, and writing it twice changes nothing. Arrivals are their senders' to repeat. */
@@ -137,6 +171,11 @@ class Changes implements DeliveryChanges {
 
   get isEmpty(): boolean {
     return this.settlements.length === 0 && this.retries.length === 0 && this.deaths.length === 0
+  }
+
+  /** Whether anybody waits for them. */
+  get areUrgent(): boolean {
+    return this.retries.length > 0 || this.deaths.length > 0
   }
 
   join({ settlements, retries, deaths, committed }: Changes): void {

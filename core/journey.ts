@@ -107,7 +107,7 @@ export class Journey {
 
   async #persist(arrivals: readonly Arrival[], changes: DeliveryChanges): Promise<readonly StoreVerdict[]> {
     const { hooks, forwarder } = this.#context
-    const entries = arrivals.map(({ message, route }) => ({ message, recipients: forwarder.keys(route) }))
+    const entries = arrivals.map(({ message, route }) => ({ message, recipients: forwarder.keys(route, message) }))
     const verdicts = await hooks.persist.promise(entries, changes)
     if (verdicts?.length === arrivals.length) return verdicts
     throw new Error(`persist answered ${verdicts?.length ?? 'nothing'} for ${arrivals.length} messages`)

@@ -124,7 +124,9 @@ export class Links {
       link.close(CloseCode.REPLACED, 'the link that the other side dialled stays')
       return 'standing by'
     }
+    const kept = recipient.durable && this.#context.recipients.announced(recipient, remote.tags, remote.clusterGroupId)
     this.#use(link, recipient)
+    await kept
     return 'kept'
   }
 
@@ -140,7 +142,11 @@ export class Links {
     if (peer?.instanceId && remote.instanceId && remote.instanceId !== peer.instanceId) {
       return { code: CloseCode.FORBIDDEN, reason: 'another instance is configured at this address' }
     }
-    const newcomer = link.role === 'client' && remote.durable && link.peer && !recipients.durable(link.peer)
+    const namesake = link.peer === undefined ? undefined : recipients.durable(link.peer)
+    if (link.role === 'client' && namesake?.role === 'instance') {
+      return { code: CloseCode.FORBIDDEN, reason: 'this name belongs to an instance; take another one' }
+    }
+    const newcomer = link.role === 'client' && remote.durable && link.peer && !namesake
     if (newcomer && recipients.durableClients() >= MAX_NAMED_CLIENTS) {
       return {
         code: CloseCode.POLICY,

@@ -10,6 +10,7 @@ import { Journey } from './journey.ts'
 import type { Introduction, PeerSettings, Transport } from './link.ts'
 import { type Link, Links } from './links.ts'
 import type { Parts } from './parts.ts'
+import { isId } from './protocol/fields.ts'
 import { reachable } from './reach.ts'
 import { DurableRecipient, Recipients } from './recipients.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -46,6 +47,8 @@ export class Mesh {
   static async open(context: MeshContext): Promise<Mesh> {
     const { settings, runtime, parts } = context
     const { store } = parts
+    if (settings.instanceId !== undefined && !isId(settings.instanceId))
+      throw slipstreamError('SLP_INSTANCE_ID_INVALID', [])
     try {
       const state = await store.open({ runtime, instanceId: settings.instanceId })
       const selfKey = await store.saveRecipient({
@@ -85,6 +88,7 @@ export class Mesh {
         isStrict: ({ message }) => types.isStrict(message.type),
       },
       self,
+      (task) => group.between(task),
     )
     const clock = new HybridClock(runtime, instanceId, lastVersion)
     const admission = new Admission({ instanceId, clusterGroupId, epoch, lastSequence, clock, runtime })
@@ -131,13 +135,13 @@ export class Mesh {
   async disconnect(): Promise<void> {
     for (const dialer of this.#dialers) dialer.stop()
     for (const transport of this.#context.parts.transports) await transport.close()
+    this.recipients.close()
     await this.#context.group.idle()
   }
 
   async close(): Promise<void> {
     //X
     this.#context.group.close()
-    this.recipients.close()
     await this.#store.close()
   }
 
@@ -176,6 +180,7 @@ export class Mesh {
   #storeFailed(error: unknown): void {
     const { parts, fail } = this.#context
     parts.log.critical('store failed', { reason: problemOf(error), error })
+    this.recipients.doubt()
     if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') fail(error as Error)
   }
 }

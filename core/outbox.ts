@@ -48,6 +48,7 @@ export class Outbox {
   #progressAt = 0
   /** Whether what is in flight was sent once more already, because the recipient said nothing at all. */
   #silent = false
+  #pumpsSoon = false
   /** The recipient asked to be left alone until then, in milliseconds of the clock that only grows. */
   #busyUntil = 0
 
@@ -69,6 +70,12 @@ export class Outbox {
   /** Failed deliveries that wait for their time. */
   get deferred(): number {
     return this.#deferred.size
+  }
+
+  /** There may be deliveries that nobody has offered. */
+  doubt(): void {
+    this.#backlog.doubt()
+    this.pump()
   }
 
   /** A delivery that was committed just now. `pump` sends it when there is room. */
@@ -93,6 +100,16 @@ export class Outbox {
     if (flights.length === 1 && alone)
       this.#fail([alone], 'disconnect', 'the link was lost while it was alone in flight')
     else this.#backlog.giveBack(flights.map(({ delivery }) => delivery))
+  }
+
+  /** Sends as much as the window allows when all acknowledgements that are at hand have been read. */
+  pumpSoon(): void {
+    if (this.#pumpsSoon) return
+    this.#pumpsSoon = true
+    this.#context.runtime.defer(() => {
+      this.#pumpsSoon = false
+      this.pump()
+    })
   }
 
   /** Sends as much as the window allows. */

@@ -1,4 +1,5 @@
 import { Backlog } from './backlog.ts'
+import { problemOf } from './errors.ts'
 import type { Introduction, PeerSettings } from './link.ts'
 import type { Link } from './links.ts'
 import { Outbox, type OutboxContext } from './outbox.ts'
@@ -26,7 +27,7 @@ export interface Recipient {
 /** A named client or an instance: its deliveries are rows in the store until it has acknowledged them. */
 export class DurableRecipient implements Recipient {
   readonly durable = true
-  readonly role: 'instance' | 'client'
+  role: 'instance' | 'client'
   readonly outbox: Outbox
   name: string
   key: RecipientKey
@@ -37,6 +38,8 @@ export class DurableRecipient implements Recipient {
   link: Link | undefined
   /** Set when this one, known by its URL only, turned out to be another one that was known by its id. */
   successor: DurableRecipient | undefined
+  /** Set when it was known by its URL only at first: routes that were made then did not recognise it in a path. */
+  renamed = false
   #configured: readonly string[] = []
   #announced: readonly string[]
 
@@ -110,19 +113,28 @@ export class LiveRecipient implements Recipient {
   }
 }
 
+/** How long to wait before asking a store again that could not change a recipient, in milliseconds. */
+const TRY_AGAIN_MS = 1_000
+
+type Between = <Result>(task: () => Promise<Result>) => Promise<Result>
+
 /** Everyone who is known: remembered, configured or connected. */
 export class Recipients {
   readonly #store: Store
   readonly #context: OutboxContext
+  readonly #between: Between
   readonly #durable = new Map<string, DurableRecipient>()
   readonly #live = new Map<Link, LiveRecipient>()
   readonly self: SelfRecipient
+  #closed = false
   #candidates: readonly (DurableRecipient | LiveRecipient)[] | undefined
 
-  constructor(store: Store, context: OutboxContext, self: SelfRecipient) {
+  /** `between` runs what changes keys while no group of messages is being stored. */
+  constructor(store: Store, context: OutboxContext, self: SelfRecipient, between: Between) {
     this.#store = store
     this.#context = context
     this.self = self
+    this.#between = between
   }
 
   /** What the store remembers, and what the configuration names: a peer is a recipient before it was ever seen. */
@@ -159,21 +171,26 @@ export class Recipients {
   /** The recipient that a durable introduction speaks of, remembered from now on. */
   async identify(name: string, remote: Introduction, peer?: PeerSettings): Promise<DurableRecipient> {
     const configured = peer && this.byUrl(peer.url)
-    if (configured && configured.name !== name) await this.#rename(configured, name)
+    if (configured && configured.name !== name) await this.#between(() => this.#rename(configured, name))
     const recipient = this.#durable.get(name) ?? (await this.#remember(name, remote, peer?.url))
     if (peer) recipient.configure(peer)
-    if (!sameTags(recipient.announced, remote.tags) || recipient.clusterGroupId !== remote.clusterGroupId) {
-      recipient.announce(remote.tags)
-      recipient.clusterGroupId = remote.clusterGroupId
+    if (recipient.role !== remote.role) {
+      // One that came as a client before and is configured as a peer now, or says itself that it is an instance.
+      recipient.role = remote.role
       await this.#store.saveRecipient(recipient.record())
     }
     return recipient
   }
 
-  /** Takes note of what a peer announces later on. */
-  async announced(recipient: DurableRecipient, tags: readonly string[]): Promise<void> {
-    if (sameTags(recipient.announced, tags)) return
+  /** Takes note of what a peer or client says of itself. In memory at once; resolves when it is kept. */
+  async announced(
+    recipient: DurableRecipient,
+    tags: readonly string[],
+    clusterGroupId = recipient.clusterGroupId,
+  ): Promise<void> {
+    if (sameTags(recipient.announced, tags) && recipient.clusterGroupId === clusterGroupId) return
     recipient.announce(tags)
+    recipient.clusterGroupId = clusterGroupId
     await this.#store.saveRecipient(recipient.record())
   }
 
@@ -189,17 +206,26 @@ export class Recipients {
   }
 
   /** Forgets a named client and what waits for it. */
-  async forget(name: string): Promise<void> {
-    const recipient = this.#durable.get(name)
-    if (!recipient) return
-    this.#durable.delete(name)
-    this.#candidates = undefined
-    recipient.outbox.close()
-    await this.#store.forgetRecipient(recipient.key)
+  forget(name: string): Promise<void> {
+    return this.#between(async () => {
+      const recipient = this.#durable.get(name)
+      if (!recipient) return
+      await this.#surely(() => this.#store.forgetRecipient(recipient.key))
+      this.#durable.delete(name)
+      this.#candidates = undefined
+      recipient.outbox.close()
+    })
+  }
+
+  /** The store could not say what became of a group: everyone's deliveries are read anew when their turn comes. */
+  doubt(): void {
+    this.self.doubt()
+    for (const { outbox } of this.#durable.values()) outbox.doubt()
   }
 
   /** Stops every timer; what waits is on disk. */
   close(): void {
+    this.#closed = true
     this.self.close()
     for (const { outbox } of this.#durable.values()) outbox.close()
   }
@@ -226,7 +252,7 @@ export class Recipients {
 
   /** The id behind a URL has become known: what waited under the URL waits under the id. */
   async #rename(recipient: DurableRecipient, name: string): Promise<void> {
-    const { key, pending } = await this.#store.renameRecipient(recipient.name, name)
+    const { key, pending } = await this.#surely(() => this.#store.renameRecipient(recipient.name, name))
     this.#durable.delete(recipient.name)
     const united = this.#durable.get(name) ?? recipient
     if (united !== recipient) {
@@ -234,10 +260,28 @@ export class Recipients {
       recipient.outbox.close()
     }
     united.name = name
+    united.renamed = true
     united.key = key
     united.url = recipient.url
     united.outbox.reload(pending)
     this.#keep(united)
+  }
+
+  /**
+   * Tries again until the store has an answer: while it is not known which key a recipient has, nothing can be stored for
+   * it. A store that fails for a while stores nothing else either.
+   */
+  async #surely<Result>(change: () => Promise<Result>): Promise<Result> {
+    const { runtime, log, retryDelayMs } = this.#context
+    for (;;) {
+      try {
+        return await change()
+      } catch (error) {
+        if (this.#closed || (error as { code?: unknown }).code !== 'SLP_STORE_FAILED') throw error
+        log.error('recipient not changed', { reason: problemOf(error), error })
+        await new Promise<void>((resolve) => runtime.after(Math.min(retryDelayMs, TRY_AGAIN_MS), resolve))
+      }
+    }
   }
 
   #keep(recipient: DurableRecipient): DurableRecipient {

@@ -56,6 +56,12 @@ export class SelfRecipient implements Recipient {
     return this.#applying.length
   }
 
+  /** There may be deliveries that nobody has offered. */
+  doubt(): void {
+    this.#backlog.doubt()
+    this.pump()
+  }
+
   offer(delivery: PendingDelivery): void {
     this.#backlog.offer(delivery)
   }
@@ -87,7 +93,7 @@ export class SelfRecipient implements Recipient {
   }
 
   async #takeSome(): Promise<boolean> {
-    if (this.#backlog.wantsRefill) await this.#backlog.refill()
+    while (this.#backlog.wantsRefill) await this.#backlog.refill()
     while (this.#applying.length < APPLY_AT_ONCE) {
       const delivery = this.#backlog.take()
       if (!delivery) break

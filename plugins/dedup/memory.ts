@@ -1,4 +1,5 @@
 import { type Message, type Plugin, type Received, SINGLETON_GROUP, Stage } from '../../core/index.ts'
+import { Recent } from './recent.ts'
 
 /**
  * Remembers the latest messages that were stored here, and answers their repetitions without asking the store. A hint, not
@@ -10,18 +11,20 @@ export function memoryHint({ capacity = 16_384 } = {}): Plugin {
   return {
     name: 'dedup-memory',
     apply(kernel) {
-      const known = new Map<string, Remembered>()
+      const known = new Recent<Remembered>(capacity)
       kernel.hooks.onReceive.tap(
         (received) => {
-          const remembered = known.get(keyOf(received))
+          const key = keyOf(received, kernel.settings.clusterGroupId)
+          const remembered = key && known.get(key)
           if (!remembered || !isRepetition(received, remembered)) return undefined
-          return { status: 'duplicate', recipients: remembered.recipients }
+          const { recipients, clusterGroupId } = remembered
+          return { status: 'duplicate', recipients, ...(clusterGroupId !== undefined && { clusterGroupId }) }
         },
         { stage: Stage.HINT },
       )
       kernel.hooks.ack.tap((acknowledgements) => {
         for (const { message, recipients } of acknowledgements) {
-          if (message) remember(known, message, recipients, kernel.instanceId, capacity)
+          if (message) remember(known, message, recipients, kernel.instanceId)
         }
       })
     },
@@ -32,12 +35,18 @@ interface Remembered {
   readonly fingerprint: string
   readonly publisher: string | undefined
   readonly recipients: number
+  /** As its ACK bears it. */
+  readonly clusterGroupId: string | undefined
 }
 
-/** By its place in its origin's sequence if an instance let it in, else by the id that its publisher gave it. */
-function keyOf(received: Received): string {
+/**
+ * By its place in its origin's sequence if an instance let it in, else by the id that its publisher gave it. One without
+ * an id is nobody's repetition.
+ */
+function keyOf(received: Received, ownGroup: string | undefined): string | undefined {
   if (!received.entersHere) return sequenceKey(received.string('originInstanceId'), received.string('originSequence'))
-  return idKey(received.string('clusterGroupId'), received.string('messageId'))
+  const messageId = received.string('messageId')
+  return messageId && idKey(received.string('clusterGroupId') ?? ownGroup, messageId)
 }
 
 /** A place in a sequence is taken once. An id may be used again for something else: that is for the store to judge. */
@@ -45,27 +54,19 @@ function isRepetition(received: Received, { fingerprint, publisher }: Remembered
   return !received.entersHere || (publisher === received.sender.peer && fingerprint === received.fingerprint())
 }
 
-function remember(
-  known: Map<string, Remembered>,
-  message: Message,
-  recipients: number,
-  self: string,
-  capacity: number,
-) {
+function remember(known: Recent<Remembered>, message: Message, recipients: number, self: string): void {
   const { originInstanceId: origin, originSequence, clusterGroupId, messageId, fingerprint, path } = message
-  const remembered = { fingerprint, publisher: path[0], recipients }
-  known.set(sequenceKey(origin, `${originSequence.epoch}.${originSequence.n}`), remembered)
+  const group = clusterGroupId === SINGLETON_GROUP ? undefined : clusterGroupId
+  const remembered = { fingerprint, publisher: path[0], recipients, clusterGroupId: group }
+  // What entered here is repeated by its publisher, what entered elsewhere by the instances that pass it on.
   if (origin === self) known.set(idKey(clusterGroupId, messageId), remembered)
-  for (const oldest of known.keys()) {
-    if (known.size <= capacity) return
-    known.delete(oldest)
-  }
+  else known.set(sequenceKey(origin, `${originSequence.epoch}.${originSequence.n}`), remembered)
 }
 
 function sequenceKey(origin: string | undefined, sequence: string | undefined): string {
   return `#${origin} ${sequence}`
 }
 
-function idKey(group: string | undefined, messageId: string | undefined): string {
+function idKey(group: string | undefined, messageId: string): string {
   return `${group ?? SINGLETON_GROUP} ${messageId}`
 }

@@ -42,8 +42,8 @@ export function nack(): Plugin {
         },
       })
       kernel.hooks.refused.tap((refusal) => {
-        const { sender, code, reason, type = 'unknown' } = refusal
-        kernel.log.debug('refused', { peer: sender.peer ?? sender.id, code, reason, type })
+        const { sender, code, reason, detail = reason, type = 'unknown' } = refusal
+        kernel.log.debug('refused', { peer: sender.peer ?? sender.id, code, reason: detail, type })
         // Two instances that disagree about NACKs must not answer each other for ever.
         if (type !== 'NACK') sender.send(frame(refusal))
       })

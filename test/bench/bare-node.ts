@@ -1,6 +1,7 @@
 /**
- * The limit: nothing but ws and better-sqlite3 with group commit, speaking the same plain frames. No validation, no routes,
- * no deduplication but a unique id, no repetition, no recovery: what any durable hop in this language must at least do.
+ * The limit: nothing but ws and better-sqlite3 with group commit, speaking the same plain frames with the window of the plain
+ * level. No validation, no routes, no deduplication but a unique id, no repetition, no recovery, a backlog in memory: what
+ * any durable hop in this language must at least do.
  *
  * Arguments: the path of its file, and the URL of the next hop if there is one.
  */
@@ -34,7 +35,11 @@ let settled: number[] = []
 let scheduled = false
 let lastSeq = 0
 let recipient: WebSocket | undefined
+/** In flight at most, as the protocol has it (§6). */
+const WINDOW = 64
 const inFlight = new Map<string, number>()
+const waiting: { readonly id: string; readonly seq: number; readonly text: string }[] = []
+let nextWaiting = 0
 
 const write = database.transaction((group: readonly Arrival[], done: readonly number[], first: number) => {
   group.forEach(({ id, text }, index) => {
@@ -55,9 +60,17 @@ function turn(): void {
     from.send(
       `{"type":"ACK","messageId":"${id}","originInstanceId":"bare","sourceInstanceId":"bare","messagePath":["bare"]}`,
     )
-    inFlight.set(id, first + index)
-    recipient?.send(`{"sourceInstanceId":"bare","messagePath":["bare"],${text.slice(1)}`)
+    waiting.push({ id, seq: first + index, text })
   })
+  pump()
+}
+
+function pump(): void {
+  while (recipient && inFlight.size < WINDOW && nextWaiting < waiting.length) {
+    const { id, seq, text } = waiting[nextWaiting++] as (typeof waiting)[number]
+    inFlight.set(id, seq)
+    recipient.send(`{"sourceInstanceId":"bare","messagePath":["bare"],${text.slice(1)}`)
+  }
 }
 
 function receive(from: WebSocket, text: string): void {
@@ -65,6 +78,7 @@ function receive(from: WebSocket, text: string): void {
   if (message.type === 'ACK') {
     const seq = inFlight.get(message.messageId)
     if (seq !== undefined && inFlight.delete(message.messageId)) settled.push(seq)
+    pump()
   } else {
     arrivals.push({ from, id: message.messageId, text })
   }

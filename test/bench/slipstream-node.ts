@@ -1,10 +1,10 @@
 /**
- * One slipstream with its standard plugins; message logs are off, as anybody would have them under load.
+ * One slipstream as it is installed, with its standard plugins; message logs are off, as anybody would have them under load.
  *
  * Arguments: its name, the path of its file, and the URL of the next hop if there is one.
  */
-import { standard } from '../../config/standard.ts'
-import { createBus, type Plugin } from '../../core/index.ts'
+import { createBus, type Plugin } from 'slipstream'
+import { standard } from 'slipstream/config'
 import { reportTo } from './child.ts'
 
 const [instanceId, storagePath, nextHop] = process.argv.slice(2) as [string, string, string | undefined]

@@ -1,9 +1,9 @@
-import { CloseCode, type Introduction, type Log, type LogFields, type LogLevel, type Message } from '../../core/index.ts'
+import type { Introduction, Log, LogFields, LogLevel, Message } from '../../core/index.ts'
 import { Link } from '../../core/links.ts'
 import { entryLimits, linkLimits } from '../../core/protocol/limits.ts'
 import { Received } from '../../core/protocol/received.ts'
 import type { PendingDelivery, StoredMessage } from '../../core/store.ts'
-import { introduction, type MemoryConnection, memoryPair } from '../support/memory-pair.ts'
+import { introduction, memoryPair } from '../support/memory-pair.ts'
 
 /** A link to somebody who says that of itself, and its two ends. */
 export function linkTo(remote: Partial<Introduction> = {}) {
@@ -81,6 +81,3 @@ export class RecordingLog implements Log {
     this.records.push({ level, event, fields })
   }
 }
-
-export type { MemoryConnection }
-export { CloseCode }

@@ -4,6 +4,8 @@ import type { World } from './world.ts'
 /** 2026-01-01: stamps look like real ones. */
 const EPOCH_MS = Date.UTC(2026, 0, 1)
 const MAX_TURN_MS = 0.5
+/** No timer of Node is shorter; and time must pass, however small the rest that a calculation leaves. */
+const MIN_TIMER_MS = 1
 
 /** The runtime of one life of one instance. */
 export interface SimulatedRuntime extends Runtime {
@@ -26,7 +28,8 @@ export function simulatedRuntime(world: World, owner: string, skewMs: number): S
     monotonic: () => world.now - bornAt,
     random: () => random.next(),
     id: () => world.id(),
-    after: (milliseconds, task) => after(milliseconds, `timer ${milliseconds.toFixed(0)} ms`, task),
+    after: (milliseconds, task) =>
+      after(Math.max(MIN_TIMER_MS, milliseconds), `timer ${milliseconds.toFixed(0)} ms`, task),
     defer: (task) => void after(random.between(0, MAX_TURN_MS), 'turn', task),
     halt() {
       halted = true

@@ -3,6 +3,9 @@ import { EventHeap } from './event-heap.ts'
 import { Random } from './random.ts'
 import { Trace } from './trace.ts'
 
+/** More than any run needs: beyond it, something goes round in circles. */
+const MAX_EVENTS = 200_000
+
 /** A promise of the bus that did not hold. */
 export interface Violation {
   readonly invariant: string
@@ -66,7 +69,7 @@ export class World {
         return done()
       }
       this.now = event.at
-      this.events++
+      if (++this.events > MAX_EVENTS) this.violate('it comes to rest', `${MAX_EVENTS} events`)
       this.trace.add(this.now, event.label)
       event.run()
       await promisesSettled()

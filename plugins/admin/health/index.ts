@@ -10,8 +10,8 @@ const PATHS: Readonly<Record<string, { readonly shows: readonly Probe[]; readonl
 }
 
 /**
- * The probes: `/livez` (restart it when it fails), `/readyz` (send it no traffic while it fails), `/healthz` (everything).
- * 200 or 503, with one line for each check. It brings one check itself, `bus`: started, and not on its way down.
+ * The probes: `/livez` (restart it when it fails), `/readyz` (send it no traffic while it fails), `/healthz` (all of
+ * it). 200 or 503, with one line for each check. It brings one check itself, `bus`: started, and not on its way down.
  */
 export function health(): Plugin {
   return {
@@ -34,7 +34,10 @@ export function health(): Plugin {
       })
       for (const [path, { shows, decides }] of Object.entries(PATHS)) {
         http.route('GET', path, { access: 'public' }, () => {
-          const checks = kernel.healthChecks().filter(({ probe }) => shows.includes(probe)).map(run)
+          const checks = kernel
+            .healthChecks()
+            .filter(({ probe }) => shows.includes(probe))
+            .map(run)
           const ok = checks.every((check) => check.ok || !decides.includes(check.probe))
           return { status: ok ? 200 : 503, body: { status: ok ? 'ok' : 'failing', checks } }
         })
@@ -46,9 +49,10 @@ export function health(): Plugin {
 /** Runs a check. One that throws has failed; the log says how, once until it works again, and the probe does not. */
 function runner(log: Log) {
   const broken = new Set<string>()
-  return ({ name, probe, check }: HealthCheck) => {
+  return (check: HealthCheck) => {
+    const { name, probe } = check
     try {
-      const { ok, detail } = check()
+      const { ok, detail } = check.check()
       broken.delete(name)
       return { name, probe, ok, detail }
     } catch (error) {

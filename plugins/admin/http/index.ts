@@ -8,7 +8,7 @@ import { readToken } from './token.ts'
 export type { Access } from './access.ts'
 export type { Answer, Handler, HttpRequest, Method } from './router.ts'
 
-declare module '../../../core/settings.ts' {
+declare module '../../../core/index.ts' {
   interface Settings {
     /** Address that metrics, health and administration listen on. Default `127.0.0.1`: only this machine. */
     readonly adminHost?: string
@@ -19,9 +19,7 @@ declare module '../../../core/settings.ts' {
     /** Allows plain connections, and unchecked certificates, beyond loopback: for a network that is trusted. */
     readonly allowInsecure?: boolean
   }
-}
 
-declare module '../../../core/plugin.ts' {
   interface Services {
     /** The HTTP port of metrics, health and administration. */
     readonly http: HttpService
@@ -81,7 +79,8 @@ export function http(options: HttpOptions = {}): Plugin {
         server = new HttpServer({ host, port, token, router, log })
         await server.listen()
         log.debug('http listens', { address: server.address ?? host })
-        if (token && !isLoopback(host) && !settings.allowInsecure) log.error('http not encrypted', { reason: UNENCRYPTED })
+        if (token && !isLoopback(host) && !settings.allowInsecure)
+          log.error('http not encrypted', { reason: UNENCRYPTED })
       })
       kernel.hooks.stop.tapPromise(close)
     },

@@ -87,7 +87,12 @@ describe('the scan of a message', () => {
   })
 
   it('reads names with escapes by their meaning', () => {
-    expect([...scan('{"\\u0074ype":"SK","a\\"b":1,"c\\\\":2,"\\/":3}').keys()]).to.deep.equal(['type', 'a"b', 'c\\', '/'])
+    expect([...scan('{"\\u0074ype":"SK","a\\"b":1,"c\\\\":2,"\\/":3}').keys()]).to.deep.equal([
+      'type',
+      'a"b',
+      'c\\',
+      '/',
+    ])
   })
 
   it('is not misled by brackets, commas and quotes within strings', () => {
@@ -121,7 +126,19 @@ describe('the scan of a message', () => {
     expect([...scan(`{"v":[${'[],'.repeat(1_000)}[]]}`).keys()]).to.deep.equal(['v'])
   })
 
-  for (const text of ['{', '{"a"', '{"a":', '{"a":1', '{"a":1,', '{"a":1,}', '{,}', '{a:1}', '{"a" 1}', '{"a":}', '{"a":"x']) {
+  for (const text of [
+    '{',
+    '{"a"',
+    '{"a":',
+    '{"a":1',
+    '{"a":1,',
+    '{"a":1,}',
+    '{,}',
+    '{a:1}',
+    '{"a" 1}',
+    '{"a":}',
+    '{"a":"x',
+  ]) {
     it(`refuses ${text} as broken JSON`, () => {
       expect(faultOf(text).code).to.equal('INVALID_JSON')
     })

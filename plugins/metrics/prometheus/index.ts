@@ -1,0 +1,30 @@
+import { Registry } from 'prom-client'
+import type { Plugin } from '../../../core/index.ts'
+import { measureInstance } from './instance.ts'
+import { measureMesh } from './mesh.ts'
+import { processMetrics } from './process.ts'
+import { measureStore } from './store.ts'
+import { measureTraffic } from './traffic.ts'
+
+/**
+ * `GET /metrics` for Prometheus. Every series is there from the start, at zero; the values of a label come from closed
+ * sets (registered types, codes, roles, names of instances): nobody on the network decides how many series there are.
+ */
+export function prometheus(): Plugin {
+  const registry = new Registry()
+  return {
+    name: 'prometheus',
+    requires: ['http'],
+    apply(kernel) {
+      measureTraffic(kernel, registry)
+      measureMesh(kernel, registry)
+      measureStore(kernel, registry)
+      measureInstance(kernel, registry)
+      kernel.use('http').route('GET', '/metrics', { access: 'public' }, async () => ({
+        text: (await registry.metrics()) + (await processMetrics()),
+        contentType: registry.contentType,
+      }))
+    },
+    close: () => registry.clear(),
+  }
+}

@@ -1,0 +1,52 @@
+import type { Registry } from 'prom-client'
+import type { Kernel, Recipient } from '../../../core/index.ts'
+import { gauge, type Sample, single } from './series.ts'
+
+const ROLES = ['instance', 'client'] as const
+/** Recipients with a series of their own; the backlog of all others is one sum. */
+const MAX_NAMED = 100
+
+/** Who is linked, who is known, and what waits for whom. */
+export function measureMesh(kernel: Kernel, registry: Registry): void {
+  const connections = { name: 'active_connections', help: 'Connections that are open and identified.' }
+  gauge(registry, connections, () => single(kernel.links().length))
+
+  const links = { name: 'links', help: 'Connections by the role of the other end.', labels: ['role'] }
+  gauge(registry, links, () =>
+    ROLES.map((role) => ({ labels: { role }, value: kernel.links().filter((link) => link.role === role).length })),
+  )
+
+  const recipients = {
+    name: 'recipients',
+    help: 'Others whom messages may be for: remembered, configured or connected.',
+    labels: ['role', 'connected'],
+  }
+  gauge(registry, recipients, () => ROLES.flatMap((role) => byConnection(kernel.recipients(), role)))
+
+  const backlog = {
+    name: 'backlog_messages',
+    help: 'Deliveries that are stored and not acknowledged. Clients, and instances beyond the hundredth, are "other".',
+    labels: ['recipient'],
+  }
+  gauge(registry, backlog, () => backlogs(kernel.recipients()))
+}
+
+function byConnection(recipients: readonly Recipient[], role: Recipient['role']): readonly Sample[] {
+  const those = recipients.filter((recipient) => recipient.role === role)
+  const connected = those.filter((recipient) => recipient.connected).length
+  return [
+    { labels: { role, connected: 'true' }, value: connected },
+    { labels: { role, connected: 'false' }, value: those.length - connected },
+  ]
+}
+
+/** Whoever connects chooses the name of a client: as a label it would be theirs to multiply. */
+function backlogs(recipients: readonly Recipient[]): readonly Sample[] {
+  const named = recipients.filter(({ role }) => role !== 'client').slice(0, MAX_NAMED)
+  const all = recipients.reduce((sum, { pending }) => sum + pending, 0)
+  const ofNamed = named.reduce((sum, { pending }) => sum + pending, 0)
+  return [
+    ...named.map(({ name, pending }) => ({ labels: { recipient: name }, value: pending })),
+    { labels: { recipient: 'other' }, value: all - ofNamed },
+  ]
+}

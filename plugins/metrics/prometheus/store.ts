@@ -1,0 +1,18 @@
+import type { Registry } from 'prom-client'
+import type { Kernel } from '../../../core/index.ts'
+import { gauge, single } from './series.ts'
+
+/** The figures of the store: those that every store has, and those of this kind alone, under their own names. */
+export function measureStore({ hooks, storeStatistics }: Kernel, registry: Registry): void {
+  gauge(registry, { name: 'store_messages', help: 'Messages in the store.' }, () => single(storeStatistics().messages))
+  const pending = 'Deliveries in the store that are not settled.'
+  gauge(registry, { name: 'store_pending', help: pending }, () => single(storeStatistics().pending))
+  gauge(registry, { name: 'store_bytes', help: 'Size of the store.' }, () => single(storeStatistics().bytes))
+  // Which figures a store has beside is known once it is open.
+  hooks.start.tap(() => {
+    for (const name of Object.keys(storeStatistics().extra ?? {})) {
+      const help = `Figure "${name}" of the store.`
+      gauge(registry, { name: `store_${name}`, help }, () => single(storeStatistics().extra?.[name] ?? 0))
+    }
+  })
+}

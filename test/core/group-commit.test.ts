@@ -1,0 +1,175 @@
+import { expect } from 'chai'
+import { GroupCommit } from '../../core/group-commit.ts'
+import type { Arrival } from '../../core/index.ts'
+import { Route } from '../../core/route.ts'
+import { ManualRuntime, settle } from './manual-runtime.ts'
+import { linkTo, message, receivedFrom } from './support.ts'
+
+/** A group commit whose transactions last until the test ends them. */
+function groupCommit() {
+  const runtime = new ManualRuntime()
+  const commits: { readonly messages: number; readonly settlements: number; done(): void }[] = []
+  const group = new GroupCommit(
+    runtime,
+    (arrivals, settlements) =>
+      new Promise((done) => void commits.push({ messages: arrivals.length, settlements: settlements.length, done })),
+  )
+  /** Ends the transaction that is under way, and lets the next turn begin. */
+  const finish = async () => {
+    commits.at(-1)?.done()
+    await settle()
+    await runtime.turn()
+  }
+  return { group, runtime, commits, finish }
+}
+
+function arrivalFrom(sender = linkTo(), bytes?: number): Arrival {
+  const text = '{"type":"SK"}'
+  const received = receivedFrom(sender.link, bytes === undefined ? text : text.padEnd(bytes))
+  return { received, message: message(), route: new Route([]) }
+}
+
+const sizes = ({ commits }: ReturnType<typeof groupCommit>) => commits.map(({ messages }) => messages)
+
+describe('group commit', () => {
+  it('commits at the end of the turn all that came in during it', async () => {
+    const subject = groupCommit()
+    for (let count = 0; count < 3; count++) subject.group.add(arrivalFrom())
+    expect(subject.commits).to.have.length(0)
+    await subject.runtime.turn()
+    expect(sizes(subject)).to.deep.equal([3])
+  })
+
+  it('makes one group of what comes in while a transaction runs, and never runs two', async () => {
+    const subject = groupCommit()
+    subject.group.add(arrivalFrom())
+    await subject.runtime.turn()
+    for (let count = 0; count < 5; count++) subject.group.add(arrivalFrom())
+    await subject.runtime.turn()
+    expect(sizes(subject)).to.deep.equal([1])
+    await subject.finish()
+    expect(sizes(subject)).to.deep.equal([1, 5])
+  })
+
+  it('takes settlements along with messages', async () => {
+    const subject = groupCommit()
+    subject.group.settle({ recipient: 1, seq: 1 })
+    subject.group.add(arrivalFrom())
+    subject.group.settle({ recipient: 1, seq: 2 })
+    await subject.runtime.turn()
+    expect(subject.commits[0]).to.include({ messages: 1, settlements: 2 })
+    expect(subject.runtime.timers).to.deep.equal([])
+  })
+
+  it('commits settlements alone when no message comes within 5 ms', async () => {
+    const subject = groupCommit()
+    subject.group.settle({ recipient: 1, seq: 1 })
+    subject.group.settle({ recipient: 1, seq: 2 })
+    await subject.runtime.advance(4)
+    await subject.runtime.turn()
+    expect(subject.commits).to.have.length(0)
+    await subject.runtime.advance(1)
+    await subject.runtime.turn()
+    expect(subject.commits[0]).to.include({ messages: 0, settlements: 2 })
+  })
+
+  it('commits settlements at once when 512 have come together', async () => {
+    const subject = groupCommit()
+    for (let seq = 1; seq <= 512; seq++) subject.group.settle({ recipient: 1, seq })
+    await subject.runtime.turn()
+    expect(subject.commits[0]).to.include({ messages: 0, settlements: 512 })
+  })
+
+  it('commits settlements that came during a long transaction, though nothing else comes', async () => {
+    const subject = groupCommit()
+    subject.group.add(arrivalFrom())
+    await subject.runtime.turn()
+    subject.group.settle({ recipient: 1, seq: 1 })
+    await subject.runtime.advance(100)
+    subject.group.settle({ recipient: 1, seq: 2 })
+    await subject.finish()
+    await subject.runtime.advance(5)
+    await subject.runtime.turn()
+    expect(subject.commits[1]).to.include({ messages: 0, settlements: 2 })
+    await subject.finish()
+    subject.group.settle({ recipient: 1, seq: 3 })
+    await subject.runtime.advance(5)
+    await subject.runtime.turn()
+    expect(subject.commits[2]).to.include({ messages: 0, settlements: 1 })
+  })
+
+  it('commits what waits before it is idle', async () => {
+    const subject = groupCommit()
+    subject.group.settle({ recipient: 1, seq: 1 })
+    let idle = false
+    void subject.group.idle().then(() => {
+      idle = true
+    })
+    await subject.runtime.turn()
+    expect([subject.commits.length, idle]).to.deep.equal([1, false])
+    await subject.finish()
+    expect(idle).to.equal(true)
+    expect(subject.runtime.timers).to.deep.equal([])
+  })
+
+  it('splits what is too much for one transaction: 1,024 messages', async () => {
+    const subject = groupCommit()
+    const sender = linkTo()
+    for (let count = 0; count < 2_500; count++) subject.group.add(arrivalFrom(sender))
+    await subject.runtime.turn()
+    await subject.finish()
+    await subject.finish()
+    expect(sizes(subject)).to.deep.equal([1_024, 1_024, 452])
+  })
+
+  it('splits what is too much for one transaction: a megabyte', async () => {
+    const subject = groupCommit()
+    for (let count = 0; count < 6; count++) subject.group.add(arrivalFrom(linkTo(), 250 * 1024))
+    await subject.runtime.turn()
+    await subject.finish()
+    expect(sizes(subject)).to.deep.equal([5, 1])
+  })
+
+  it('pauses whoever sends while the queue is full, and resumes when half of it is gone', async () => {
+    const subject = groupCommit()
+    const [quiet, loud] = [linkTo(), linkTo()]
+    for (const { near } of [quiet, loud]) near.resume()
+    subject.group.add(arrivalFrom(quiet))
+    for (let count = 0; count < 4_096; count++) subject.group.add(arrivalFrom(loud))
+    expect([quiet.near.paused, loud.near.paused]).to.deep.equal([false, true])
+    await subject.runtime.turn()
+    await subject.finish()
+    await subject.finish()
+    expect(loud.near.paused).to.equal(true)
+    await subject.finish()
+    expect(loud.near.paused).to.equal(false)
+  })
+
+  it('pauses for bytes as well', async () => {
+    const subject = groupCommit()
+    const sender = linkTo()
+    sender.near.resume()
+    for (let count = 0; count < 33; count++) subject.group.add(arrivalFrom(sender, 250 * 1024))
+    expect(sender.near.paused).to.equal(true)
+    await subject.runtime.turn()
+    for (let count = 0; count < 7; count++) await subject.finish()
+    expect(sender.near.paused).to.equal(false)
+  })
+
+  it('is idle when nothing waits or is under way', async () => {
+    const subject = groupCommit()
+    await subject.group.idle()
+    subject.group.add(arrivalFrom())
+    let idle = false
+    void subject.group.idle().then(() => {
+      idle = true
+    })
+    await subject.runtime.turn()
+    expect(idle).to.equal(false)
+    subject.group.add(arrivalFrom())
+    await subject.finish()
+    expect(idle).to.equal(false)
+    await subject.finish()
+    expect(idle).to.equal(true)
+  })
+})

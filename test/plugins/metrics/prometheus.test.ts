@@ -1,0 +1,252 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import type { Plugin } from '../../../core/index.ts'
+import { prometheus } from '../../../plugins/metrics/prometheus/index.ts'
+import { sqlite } from '../../../plugins/stores/sqlite/index.ts'
+import { requireService } from '../../support/services.ts'
+import {
+  type BusGiven,
+  type Client,
+  closeAll,
+  eventually,
+  publish,
+  type Running,
+  startBus,
+  temporaryFolder,
+} from '../admin/support.ts'
+
+interface Metered extends Running {
+  text(): Promise<string>
+  /** The value of a series, such as `links{role="client"}`, without `slipstream_`; undefined when there is none. */
+  series(series: string): Promise<number | undefined>
+}
+
+async function startMetered(given: BusGiven = {}): Promise<Metered> {
+  const running = await startBus({ ...given, plugins: [prometheus(), ...(given.plugins ?? [])] })
+  const text = async () => (await running.ask('/metrics')).text
+  return { ...running, text, series: async (series) => valueIn(await text(), series) }
+}
+
+function valueIn(text: string, series: string): number | undefined {
+  const line = text.split('\n').find((one) => one.startsWith(`slipstream_${series} `))
+  return line === undefined ? undefined : Number(line.slice(line.lastIndexOf(' ')))
+}
+
+const sqliteStore = async () => sqlite({ path: join(await temporaryFolder(), 'slipstream.db') })
+
+const seriesOf = (text: string) => text.split('\n').filter((line) => line.startsWith('slipstream_'))
+
+/** An instance that passes a message on which entered the mesh there. */
+function passOn(instance: Client, n: number, type = 'SK'): void {
+  const origin = { originInstanceId: 'gcp-1', originSequence: `e.${n}`, version: '0000000000001-00000-gcp-1' }
+  instance.send({ type, messageId: `far-${n}`, ...origin, messagePath: ['gcp-1'], key: 'a key', value: 1 })
+}
+
+describe('prometheus', () => {
+  afterEach(closeAll)
+
+  it('serves the text format, to everyone', async () => {
+    const { ask } = await startMetered()
+    const { status, headers } = await ask('/metrics', { headers: { host: 'bus.example' } })
+    expect(status).to.equal(200)
+    expect(headers['content-type']).to.equal('text/plain; version=0.0.4; charset=utf-8')
+  })
+
+  it('has every series from the start, at zero', async () => {
+    const { text } = await startMetered()
+    const all = await text()
+    for (const series of [
+      'active_connections',
+      'messages_processed_total{type="SK",origin="local"}',
+      'messages_processed_total{type="SK",origin="remote"}',
+      'messages_processed_total{type="other",origin="remote"}',
+      'messages_received_total{type="ACK"}',
+      'messages_forwarded_total{type="SK"}',
+      'duplicates_total',
+      'refused_total{code="INVALID_JSON"}',
+      'refused_total{code="STORE_UNAVAILABLE"}',
+      'acks_total',
+      'republish_total',
+      'corrected_total',
+      'links{role="instance"}',
+      'links{role="client"}',
+      'recipients{role="client",connected="false"}',
+      'backlog_messages{recipient="@self"}',
+      'backlog_messages{recipient="other"}',
+      'persist_seconds_count',
+      'persist_seconds_bucket{le="0.001"}',
+      'delivery_seconds_count',
+      'store_messages',
+      'store_pending',
+      'plugin_faults_total{plugin="http"}',
+    ]) {
+      expect(valueIn(all, series), series).to.equal(0)
+    }
+    expect(valueIn(all, `build_info{version="1.0.0",node_version="${process.version}"}`)).to.equal(1)
+  })
+
+  it('counts a message on its way: received, processed, forwarded, settled', async () => {
+    const { connect, series } = await startMetered()
+    const listener = connect({ instanceId: 'pi-1' })
+    await publish(connect(), 'm-1')
+    await eventually(() => listener.received.length > 0)
+    expect(await series('backlog_messages{recipient="other"}')).to.equal(1)
+    listener.send({ type: 'ACK', messageId: 'm-1' })
+    await eventually(async () => (await series('acks_total')) === 1)
+    expect(await series('messages_received_total{type="SK"}')).to.equal(1)
+    expect(await series('messages_received_total{type="ACK"}')).to.equal(1)
+    expect(await series('messages_processed_total{type="SK",origin="local"}')).to.equal(1)
+    expect(await series('messages_processed_total{type="SK",origin="remote"}')).to.equal(0)
+    expect(await series('messages_forwarded_total{type="SK"}')).to.equal(1)
+    expect(await series('backlog_messages{recipient="other"}')).to.equal(0)
+    expect(await series('store_messages')).to.equal(1)
+  })
+
+  it('takes the time in seconds', async () => {
+    const { connect, series } = await startMetered()
+    const listener = connect({ instanceId: 'pi-1' })
+    await publish(connect(), 'm-1')
+    await eventually(() => listener.received.length > 0)
+    listener.send({ type: 'ACK', messageId: 'm-1' })
+    await eventually(async () => (await series('delivery_seconds_count')) === 1)
+    expect(await series('persist_seconds_count')).to.equal(1)
+    expect(await series('persist_seconds_sum')).to.be.within(0.000_001, 2)
+    expect(await series('delivery_seconds_sum')).to.be.within(0, 2)
+    expect(await series('plugin_seconds_total{plugin="prometheus"}')).to.be.within(0.000_000_1, 2)
+  })
+
+  it('tells what entered at another instance from what entered here', async () => {
+    const { connect, series } = await startMetered()
+    passOn(connect({ instanceId: 'gcp-1', role: 'instance' }), 1)
+    await eventually(async () => (await series('messages_processed_total{type="SK",origin="remote"}')) === 1)
+    expect(await series('messages_processed_total{type="SK",origin="local"}')).to.equal(0)
+  })
+
+  it('counts duplicates, refusals by their code, and members that were made up', async () => {
+    const { connect, series } = await startMetered()
+    const client = connect()
+    await publish(client, 'm-1')
+    client.send({ type: 'SK', messageId: 'm-1', key: 'a key', value: 'a value' })
+    client.send('no json')
+    client.send({ type: 'NOBODY' })
+    client.send({ type: 'SK', messageId: 'm-2', key: 'k', value: 1, messagePath: ['x'], sourceInstanceId: 'x' })
+    await eventually(async () => (await series('messages_processed_total{type="SK",origin="local"}')) === 2)
+    expect(await series('duplicates_total')).to.equal(1)
+    expect(await series('refused_total{code="INVALID_JSON"}')).to.equal(1)
+    expect(await series('refused_total{code="UNKNOWN_TYPE"}')).to.equal(1)
+    expect(await series('corrected_total')).to.equal(2)
+  })
+
+  it('counts what goes out again apart from what goes out', async () => {
+    const again: Plugin = {
+      name: 'again',
+      apply: ({ hooks, deliveries }) => hooks.republish.tap((due) => deliveries.sendAgain(due)),
+    }
+    const { connect, series } = await startMetered({ plugins: [again], settings: { retryDelayMs: 20 } })
+    connect({ instanceId: 'pi-1' })
+    await publish(connect(), 'm-1')
+    await eventually(async () => ((await series('republish_total')) ?? 0) >= 2)
+    expect(await series('messages_forwarded_total{type="SK"}')).to.equal(1)
+  })
+
+  it('counts who is linked and who is known', async () => {
+    const { connect, series } = await startMetered()
+    connect({ instanceId: 'gcp-1', role: 'instance' })
+    connect()
+    const leaver = connect({ instanceId: 'pi-1' })
+    await eventually(async () => (await series('active_connections')) === 3)
+    expect(await series('links{role="instance"}')).to.equal(1)
+    expect(await series('links{role="client"}')).to.equal(2)
+    leaver.close()
+    await eventually(async () => (await series('active_connections')) === 2)
+    expect(await series('recipients{role="instance",connected="true"}')).to.equal(1)
+    expect(await series('recipients{role="client",connected="true"}')).to.equal(1)
+    expect(await series('recipients{role="client",connected="false"}')).to.equal(1)
+  })
+
+  it('counts the faults of plugins', async () => {
+    const faulty: Plugin = {
+      name: 'faulty',
+      apply: ({ hooks }) =>
+        hooks.linkUp.tap(() => {
+          throw new Error('no')
+        }),
+    }
+    const { connect, series } = await startMetered({ plugins: [faulty] })
+    connect({ instanceId: 'pi-1' })
+    await eventually(async () => (await series('plugin_faults_total{plugin="faulty"}')) === 1)
+  })
+
+  it('has as many series as before, whatever strangers say', async () => {
+    const { connect, text } = await startMetered()
+    const instance = connect({ instanceId: 'gcp-1', role: 'instance' })
+    passOn(instance, 1)
+    await eventually(async () => (await text()).includes('recipient="gcp-1"'))
+    const before = seriesOf(await text()).length
+    const clients = Array.from({ length: 20 }, (_, n) => connect({ instanceId: `stranger-${n}` }))
+    for (const [n, client] of clients.entries()) {
+      client.send({ type: `TYPE_${n}`, originInstanceId: `origin-${n}`, messageId: `s-${n}` })
+      passOn(instance, n + 2, `type.${n}`)
+    }
+    await eventually(async () => (await text()).includes('slipstream_refused_total{code="UNKNOWN_TYPE"} 20'))
+    await eventually(async () => valueIn(await text(), 'messages_processed_total{type="other",origin="remote"}') === 20)
+    expect(seriesOf(await text())).to.have.lengthOf(before)
+  })
+
+  it('names a hundred recipients at most, and sums up the others', async () => {
+    const peers = Array.from({ length: 120 }, (_, n) => ({ url: `memory://peer-${n}` }))
+    const { connect, text } = await startMetered({ settings: { peers } })
+    await publish(connect(), 'm-1')
+    await eventually(async () => (valueIn(await text(), 'backlog_messages{recipient="other"}') ?? 0) > 0)
+    const named = seriesOf(await text()).filter((line) => line.startsWith('slipstream_backlog_messages'))
+    expect(named).to.have.lengthOf(101)
+    expect(named.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)).to.equal(120)
+  })
+
+  it('tells the figures of the store, those of its kind included', async () => {
+    const { connect, series } = await startMetered({ store: await sqliteStore() })
+    connect({ instanceId: 'pi-1' })
+    await publish(connect(), 'm-1')
+    expect(await series('store_messages')).to.equal(1)
+    expect(await series('store_pending')).to.equal(1)
+    expect(await series('store_bytes')).to.be.above(4_096)
+    expect(await series('store_wal_bytes')).to.be.above(0)
+  })
+
+  it('tells two buses in one process apart', async () => {
+    const one = await startMetered()
+    const other = await startMetered({ settings: { instanceId: 'gcp-1' } })
+    await publish(one.connect(), 'm-1')
+    expect(await one.series('messages_processed_total{type="SK",origin="local"}')).to.equal(1)
+    expect(await other.series('messages_processed_total{type="SK",origin="local"}')).to.equal(0)
+  })
+
+  it('tells the figures of the process', async () => {
+    const { text } = await startMetered()
+    expect(await text())
+      .to.match(/^process_cpu_seconds_total [\d.e-]+$/m)
+      .and.to.match(/^nodejs_eventloop_lag_seconds/m)
+  })
+
+  it('holds no name twice', async () => {
+    const names = [...(await (await startMetered()).text()).matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name)
+    expect(new Set(names).size).to.equal(names.length)
+  })
+
+  it('has names and help of which promtool approves', async function () {
+    const promtool = requireService(this, 'promtool')
+    const { text } = await startMetered({ store: await sqliteStore() })
+    const own = (await text()).split('\n').filter((line) => /^(# (HELP|TYPE) )?slipstream_/.test(line))
+    const check = spawn(promtool, ['check', 'metrics'])
+    let complaints = ''
+    check.stderr.on('data', (chunk) => {
+      complaints += chunk
+    })
+    check.stdin.end(`${own.join('\n')}\n`)
+    const [code] = await once(check, 'close')
+    expect(complaints).to.equal('')
+    expect(code).to.equal(0)
+  })
+})

@@ -1,0 +1,76 @@
+import type {
+  Batch,
+  RecipientKey,
+  RecipientRecord,
+  Settlement,
+  Store,
+  StoreContext,
+  StoreState,
+  StoreVerdict,
+} from '../../core/index.ts'
+
+/** What an observer is told of a disk: only what has become durable, at the moment in which it does. */
+export interface DiskObserver {
+  opened(host: string): void
+  wrote(host: string, batch: Batch, verdicts: readonly StoreVerdict[]): void
+  saved(host: string, key: RecipientKey, record: RecipientRecord): void
+  renamed(host: string, from: string, to: string, key: RecipientKey): void
+  forgot(host: string, key: RecipientKey): void
+}
+
+/** What one instance has on disk. It survives every crash; what is written to it is durable at once. */
+export class Disk {
+  readonly host: string
+  readonly store: Store
+  readonly #observer: DiskObserver
+  /** Whether an instance has it open, so that it can be looked at. */
+  opened = false
+
+  constructor(host: string, store: Store, observer: DiskObserver) {
+    this.host = host
+    this.store = store
+    this.#observer = observer
+  }
+
+  async open(context: StoreContext): Promise<StoreState> {
+    const state = await this.store.open(context)
+    this.opened = true
+    this.#observer.opened(this.host)
+    return state
+  }
+
+  async close(): Promise<void> {
+    this.opened = false
+    await this.store.close()
+  }
+
+  async write(batch: Batch): Promise<readonly StoreVerdict[]> {
+    const verdicts = await this.store.write(batch)
+    this.#observer.wrote(this.host, batch, verdicts)
+    return verdicts
+  }
+
+  async saveRecipient(record: RecipientRecord): Promise<RecipientKey> {
+    const key = await this.store.saveRecipient(record)
+    this.#observer.saved(this.host, key, record)
+    return key
+  }
+
+  async renameRecipient(from: string, to: string): Promise<{ readonly key: RecipientKey; readonly pending: number }> {
+    const renamed = await this.store.renameRecipient(from, to)
+    this.#observer.renamed(this.host, from, to, renamed.key)
+    return renamed
+  }
+
+  async forgetRecipient(key: RecipientKey): Promise<void> {
+    await this.store.forgetRecipient(key)
+    this.#observer.forgot(this.host, key)
+  }
+
+  /** Places of all deliveries that wait for a recipient. */
+  async waiting(recipient: RecipientKey): Promise<readonly Settlement['seq'][]> {
+    const all = { messages: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY }
+    const deliveries = await this.store.pending(recipient, 0, all)
+    return deliveries.map(({ seq }) => seq)
+  }
+}

@@ -1,0 +1,136 @@
+import type { PeerSettings } from '../../core/index.ts'
+import type { Place } from './publication.ts'
+import type { Random } from './random.ts'
+import { addressOf } from './transport.ts'
+
+const NAMES = ['aws', 'azure', 'gcp', 'oci', 'ovh']
+const REGIONS = ['eu', 'us']
+
+/** Faults that a run may meet. Each seed draws which: with all of them always on, some would hide others. */
+export interface Faults {
+  readonly breaks: boolean
+  readonly partitions: boolean
+  readonly crashes: boolean
+  readonly stops: boolean
+  readonly failingWrites: boolean
+  readonly failingReads: boolean
+  readonly slowDisks: boolean
+  readonly unreliable: boolean
+  readonly forgetfulClients: boolean
+  readonly skew: boolean
+  readonly failover: boolean
+}
+
+/** Everything about a run that is drawn before it begins. */
+export interface Plan {
+  readonly shape: string
+  readonly places: readonly Place[]
+  /** Peers that each instance dials. */
+  readonly peers: ReadonlyMap<string, readonly PeerSettings[]>
+  readonly neighbours: ReadonlyMap<string, readonly string[]>
+  readonly links: number
+  readonly faults: Faults
+  /** Whether instances meet, and learn each other's tags, before anything is published. */
+  readonly acquainted: boolean
+  readonly messages: number
+  readonly latencyMs: number
+}
+
+export function drawPlan(random: Random): Plan {
+  const size = random.pick([3, 3, 3, 4, 5])
+  const names = NAMES.slice(0, size)
+  const shape = random.pick(['ring', 'line', 'star', 'mesh'])
+  const edges = edgesOf(shape, names)
+  const faults = drawFaults(random)
+  const instances = names.map((name) => instance(name, random))
+  const clients = instances.flatMap(({ name }) => clientsOf(name, random))
+  const acquainted = random.chance(0.75)
+  return {
+    shape: `${shape} of ${size}`,
+    places: [...instances, ...clients],
+    peers: peersOf(names, edges, acquainted, random),
+    neighbours: neighboursOf(edges, clients),
+    links: edges.length,
+    faults,
+    acquainted,
+    messages: random.integer(10, 40),
+    latencyMs: random.pick([1, 10, 80]),
+  }
+}
+
+/** The instance beside which an application stands. */
+export function homeOf({ name }: Place): string {
+  return name.slice(name.indexOf('-') + 1)
+}
+
+function drawFaults(random: Random): Faults {
+  const sometimes = () => random.chance(0.4)
+  return {
+    breaks: sometimes(),
+    partitions: sometimes(),
+    crashes: sometimes(),
+    stops: sometimes(),
+    failingWrites: sometimes(),
+    failingReads: sometimes(),
+    slowDisks: sometimes(),
+    unreliable: sometimes(),
+    forgetfulClients: sometimes(),
+    skew: sometimes(),
+    failover: sometimes(),
+  }
+}
+
+function edgesOf(shape: string, names: readonly string[]): readonly (readonly [string, string])[] {
+  const [first, ...others] = names as [string, ...string[]]
+  if (shape === 'star') return others.map((other) => [first, other])
+  if (shape === 'mesh')
+    return names.flatMap((one, place) => names.slice(place + 1).map((other) => [one, other] as const))
+  const line = others.map((other, place) => [names[place] as string, other] as const)
+  return shape === 'line' ? line : [...line, [names.at(-1) as string, first]]
+}
+
+function instance(name: string, random: Random): Place {
+  return { name, role: 'instance', tags: [name, random.pick(REGIONS)], durable: true }
+}
+
+/** A durable application that listens and publishes, or one without a name, or both, or none. */
+function clientsOf(home: string, random: Random): readonly Place[] {
+  const clients: Place[] = []
+  const tags = random.chance(0.5) ? ['app', random.pick(REGIONS)] : []
+  if (random.chance(0.7)) clients.push({ name: `app-${home}`, role: 'client', tags, durable: true })
+  if (random.chance(0.5)) clients.push({ name: `guest-${home}`, role: 'client', tags, durable: false })
+  return clients
+}
+
+/** Each link is dialled from one side or from both. Who is to wait for strangers must know them from its configuration. */
+function peersOf(
+  names: readonly string[],
+  edges: readonly (readonly [string, string])[],
+  acquainted: boolean,
+  random: Random,
+): ReadonlyMap<string, readonly PeerSettings[]> {
+  const peers = new Map<string, PeerSettings[]>(names.map((name) => [name, []]))
+  for (const [one, other] of edges) {
+    const diallers = acquainted ? random.pick(['one', 'other', 'both']) : 'both'
+    if (diallers !== 'other') peers.get(one)?.push(peer(other, random))
+    if (diallers !== 'one') peers.get(other)?.push(peer(one, random))
+  }
+  return peers
+}
+
+function peer(name: string, random: Random): PeerSettings {
+  return random.chance(0.3) ? { url: addressOf(name), instanceId: name } : { url: addressOf(name) }
+}
+
+function neighboursOf(
+  edges: readonly (readonly [string, string])[],
+  clients: readonly Place[],
+): ReadonlyMap<string, readonly string[]> {
+  const neighbours = new Map<string, string[]>()
+  const add = (one: string, other: string) => neighbours.set(one, [...(neighbours.get(one) ?? []), other])
+  for (const [one, other] of [...edges, ...clients.map((client) => [client.name, homeOf(client)] as const)]) {
+    add(one, other)
+    add(other, one)
+  }
+  return neighbours
+}

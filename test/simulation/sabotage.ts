@@ -1,0 +1,138 @@
+import type { Batch, Entry, Message, Plugin, Store } from '../../core/index.ts'
+import { ack } from '../../plugins/messages/ack.ts'
+import type { Sabotage } from './scenario.ts'
+
+/** Faults to plant: each is one that a bus could really have, and each must be noticed. */
+export const sabotages: Readonly<Record<string, Sabotage>> = {
+  'an acknowledgement before the commit': { plugins: replaced('ack', hastyAck) },
+  'a hint that remembers what is not stored yet': { plugins: replaced('dedup-memory', hastyHint) },
+  'a route that forgets where a message has been': { plugins: left('path') },
+  'a route that ignores tags': { plugins: left('tags') },
+  'deliveries that are never repeated': { plugins: left('republish') },
+  'deliveries that are done as soon as they are sent': { plugins: (plugins) => [...plugins, fireAndForget()] },
+  'a store that answers before it has written': { plugins: replaced('store-simulated', withLyingStore) },
+  'a store that loses deliveries': { disk: (store) => changedWrites(store, { entry: withoutLastRecipient }) },
+  'a store that forgets what is settled': { disk: (store) => changedWrites(store, { settlements: false }) },
+  'a store that does not recognise repetitions': { disk: (store) => changedWrites(store, { entry: unrecognisable }) },
+  'a store that prints texts anew': { disk: (store) => changedWrites(store, { entry: printedAnew }) },
+}
+
+type Plugins = readonly Plugin[]
+
+function left(name: string): (plugins: Plugins) => Plugins {
+  return (plugins) => plugins.filter((plugin) => plugin.name !== name)
+}
+
+function replaced(name: string, by: (original: Plugin) => Plugin): (plugins: Plugins) => Plugins {
+  return (plugins) => plugins.map((plugin) => (plugin.name === name ? by(plugin) : plugin))
+}
+
+function hastyAck(): Plugin {
+  const sound = ack()
+  return {
+    name: 'ack',
+    apply(kernel) {
+      void sound.apply(kernel)
+      kernel.hooks.onReceive.tap(({ type, sender, body }) => {
+        const { messageId } = body as { messageId?: string }
+        if (!['ACK', 'NACK', 'HELLO'].includes(type)) sender.send(`{"type":"ACK","messageId":"${messageId}"}`)
+        return undefined
+      })
+    },
+  }
+}
+
+function hastyHint(): Plugin {
+  return {
+    name: 'dedup-memory',
+    apply(kernel) {
+      const seen = new Set<unknown>()
+      kernel.hooks.onReceive.tap(({ type, body }) => {
+        if (['ACK', 'NACK', 'HELLO'].includes(type)) return undefined
+        const { messageId } = body as { messageId?: string }
+        if (seen.has(messageId)) return { status: 'duplicate', recipients: 1 }
+        seen.add(messageId)
+        return undefined
+      })
+    },
+  }
+}
+
+function fireAndForget(): Plugin {
+  return {
+    name: 'fire-and-forget',
+    apply(kernel) {
+      kernel.hooks.forwarded.tap((forwardings) => {
+        for (const { recipient, message } of forwardings) {
+          const link = kernel.links().find(({ peer }) => peer === recipient.name)
+          if (link) kernel.deliveries.acknowledged(link, message.messageId)
+        }
+      })
+    },
+  }
+}
+
+function withLyingStore(sound: Plugin): Plugin {
+  return {
+    name: 'store-simulated',
+    apply: (kernel) =>
+      sound.apply(Object.create(kernel, { store: { value: (store: Store) => kernel.store(lying(store)) } })),
+  }
+}
+
+function lying(store: Store): Store {
+  return delegating(store, {
+    async write(batch) {
+      const { messages } = store.statistics()
+      void store.write(batch)
+      return batch.entries.map((_, index) => ({ status: 'stored', seq: messages + index + 1 }))
+    },
+  })
+}
+
+interface Changes {
+  readonly entry?: (entry: Entry) => Entry
+  readonly settlements?: false
+}
+
+function changedWrites(store: Store, { entry = (same) => same, settlements }: Changes): Store {
+  return delegating(store, {
+    write: (batch: Batch) =>
+      store.write({
+        entries: batch.entries.map(entry),
+        settlements: settlements === false ? [] : batch.settlements,
+      }),
+  })
+}
+
+function withoutLastRecipient({ message, recipients }: Entry): Entry {
+  return { message, recipients: recipients.slice(0, -1) }
+}
+
+let unique = 0
+
+function unrecognisable({ message, recipients }: Entry): Entry {
+  const n = ++unique
+  const { epoch } = message.originSequence
+  const changed = { clusterGroupId: `group-${n}`, originSequence: { epoch, n: 1_000_000 + n } }
+  return { message: { ...message, ...changed }, recipients }
+}
+
+function printedAnew({ message, recipients }: Entry): Entry {
+  const changed: Message = { ...message, text: JSON.stringify(JSON.parse(message.text)) }
+  return { message: changed, recipients }
+}
+
+function delegating(store: Store, changes: Pick<Store, 'write'>): Store {
+  return {
+    name: store.name,
+    open: (context) => store.open(context),
+    pending: (recipient, after, limit) => store.pending(recipient, after, limit),
+    saveRecipient: (recipient) => store.saveRecipient(recipient),
+    renameRecipient: (from, to) => store.renameRecipient(from, to),
+    forgetRecipient: (key) => store.forgetRecipient(key),
+    statistics: () => store.statistics(),
+    close: () => store.close(),
+    ...changes,
+  }
+}

@@ -1,0 +1,59 @@
+import { expect } from 'chai'
+import { sabotages } from './sabotage.ts'
+import { type Report, run } from './scenario.ts'
+
+const SEEDS = Number(process.env.SLIPSTREAM_SEEDS ?? 200)
+const SEED = process.env.SLIPSTREAM_SEED
+const SEEDS_A_TEST = 20
+/** By then a planted fault must have been noticed. */
+const SEEDS_UNTIL_NOTICED = 20
+const TIMEOUT_MS = 120_000
+
+describe('simulation', function () {
+  this.timeout(SEED === undefined ? Math.max(TIMEOUT_MS, SEEDS * 1_000) : TIMEOUT_MS)
+
+  if (SEED !== undefined) {
+    it(`keeps every promise with seed ${SEED}`, () => keepsPromises(Number(SEED)))
+    return
+  }
+
+  for (let first = 1; first <= SEEDS; first += SEEDS_A_TEST) {
+    const last = Math.min(SEEDS, first + SEEDS_A_TEST - 1)
+    it(`keeps every promise with seeds ${first} to ${last}`, async () => {
+      for (let seed = first; seed <= last; seed++) await keepsPromises(seed)
+    })
+  }
+
+  it('replays: the same seed leads to the same events', async () => {
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const [one, other] = [await run(seed), await run(seed)]
+      expect(other.hash, `seed ${seed}`).to.equal(one.hash)
+      expect(one.events).to.be.greaterThan(100)
+    }
+  })
+
+  for (const [fault, sabotage] of Object.entries(sabotages)) {
+    it(`notices ${fault}`, async () => {
+      for (let seed = 1; seed <= SEEDS_UNTIL_NOTICED; seed++) {
+        const { violation } = await run(seed, sabotage)
+        if (violation) return
+      }
+      expect.fail(`${SEEDS_UNTIL_NOTICED} seeds have not noticed it`)
+    })
+  }
+})
+
+async function keepsPromises(seed: number): Promise<void> {
+  const report = await run(seed)
+  if (report.violation) expect.fail(failure(report, report.violation.invariant, report.violation.detail))
+}
+
+function failure({ seed, plan, lastEvents }: Report, invariant: string, detail: string): string {
+  const faults = Object.entries(plan.faults).flatMap(([fault, on]) => (on ? [fault] : []))
+  return [
+    `"${invariant}" does not hold: ${detail}`,
+    `seed ${seed}: ${plan.shape}, ${plan.messages} messages, faults: ${faults.join(', ') || 'none'}`,
+    `replay: SLIPSTREAM_SEED=${seed} npx mocha test/simulation/simulation.test.ts`,
+    ...lastEvents.slice(-50),
+  ].join('\n')
+}

@@ -1,0 +1,145 @@
+import {
+  type Batch,
+  type PendingLimit,
+  type RecipientKey,
+  type RecipientRecord,
+  type Store,
+  type StoreContext,
+  slipstreamError,
+} from '../../core/index.ts'
+import type { Disk } from './disk.ts'
+import type { Random } from './random.ts'
+import type { World } from './world.ts'
+
+/** How the disk below a store behaves. */
+export interface DiskConditions {
+  /** Usual time of a sync, in milliseconds. */
+  readonly syncMs: number
+  /** Chance that a write fails: half of these are on disk all the same. */
+  readonly writeFailure: number
+  readonly readFailure: number
+}
+
+interface Job {
+  readonly label: string
+  /** Makes it durable. */
+  apply(): Promise<() => void>
+  fail(error: Error): void
+}
+
+/**
+ * A store over a disk that takes its time. What is not synced when the instance crashes is lost, but for what the disk
+ * had taken and had not said so. A failure says nothing about what is on disk.
+ */
+export class SimulatedStore implements Store {
+  readonly name = 'simulated'
+  readonly #world: World
+  readonly #random: Random
+  readonly #disk: Disk
+  readonly #conditions: () => DiskConditions
+  readonly #jobs: Job[] = []
+  #busy = false
+  #gone = false
+
+  constructor(world: World, disk: Disk, conditions: () => DiskConditions) {
+    this.#world = world
+    this.#random = world.random.fork()
+    this.#disk = disk
+    this.#conditions = conditions
+  }
+
+  open(context: StoreContext) {
+    return this.#disk.open(context)
+  }
+
+  write(batch: Batch) {
+    const { entries, settlements } = batch
+    return this.#enqueue(`write ${entries.length}+${settlements.length}`, () => this.#disk.write(batch))
+  }
+
+  /** Reads what is durable, either when it is asked or when it answers. */
+  pending(recipient: RecipientKey, after: number, limit: PendingLimit) {
+    const read = () => this.#disk.store.pending(recipient, after, limit)
+    const early = this.#random.chance(0.5) ? read() : undefined
+    return new Promise<Awaited<ReturnType<typeof read>>>((resolve, reject) => {
+      this.#later(this.#random.heavyTail(1), `reads of ${recipient}`, () => {
+        if (this.#random.chance(this.#conditions().readFailure)) reject(slipstreamError('SLP_STORE_FAILED', ['EIO']))
+        else resolve(early ?? read())
+      })
+    })
+  }
+
+  saveRecipient(record: RecipientRecord) {
+    return this.#enqueue(`save ${record.name}`, () => this.#disk.saveRecipient(record))
+  }
+
+  renameRecipient(from: string, to: string) {
+    return this.#enqueue(`rename ${from} ${to}`, () => this.#disk.renameRecipient(from, to))
+  }
+
+  forgetRecipient(key: RecipientKey) {
+    return this.#enqueue(`forget ${key}`, () => this.#disk.forgetRecipient(key))
+  }
+
+  statistics() {
+    return this.#disk.store.statistics()
+  }
+
+  async close() {
+    if (this.#gone) return
+    this.#gone = true
+    await this.#disk.close()
+  }
+
+  /** The process is gone. Of what was under way, the disk may have taken the beginning. */
+  async crash(): Promise<void> {
+    if (this.#gone) return
+    this.#gone = true
+    const taken = this.#random.chance(0.3) ? this.#random.integer(0, this.#jobs.length) : 0
+    for (const job of this.#jobs.slice(0, taken)) {
+      this.#world.note(`${this.#disk.host} disk had taken ${job.label}`)
+      await job.apply()
+    }
+    await this.#disk.close()
+  }
+
+  #enqueue<Result>(label: string, run: () => Promise<Result>): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const apply = async () => {
+        try {
+          const result = await run()
+          return () => resolve(result)
+        } catch (error) {
+          return () => reject(error)
+        }
+      }
+      this.#jobs.push({ label, apply, fail: reject })
+      this.#next()
+    })
+  }
+
+  #next(): void {
+    const job = this.#jobs[0]
+    if (!job || this.#busy) return
+    this.#busy = true
+    this.#later(this.#random.heavyTail(this.#conditions().syncMs), `syncs ${job.label}`, () => void this.#sync(job))
+  }
+
+  async #sync(job: Job): Promise<void> {
+    const fails = this.#random.chance(this.#conditions().writeFailure)
+    const answer = fails && this.#random.chance(0.5) ? () => {} : await job.apply()
+    this.#jobs.shift()
+    this.#later(this.#random.heavyTail(0.2), fails ? `fails ${job.label}` : `has ${job.label}`, () => {
+      this.#busy = false
+      if (fails) job.fail(slipstreamError('SLP_STORE_FAILED', ['EIO']))
+      else answer()
+      this.#next()
+    })
+  }
+
+  #later(milliseconds: number, label: string, run: () => void): void {
+    this.#world.after(milliseconds, `${this.#disk.host} disk ${label}`, () => {
+      if (!this.#gone) run()
+    })
+  }
+}

@@ -1,0 +1,160 @@
+import { MAX_PATH_LENGTH } from '../../core/index.ts'
+import type { Ledger } from './ledger.ts'
+import { isFor, type Place, type Publication } from './publication.ts'
+import type { End, WireObserver } from './wire.ts'
+import type { World } from './world.ts'
+
+interface Frame {
+  readonly type: string
+  readonly messageId?: string
+  readonly sourceInstanceId?: string
+  readonly messagePath?: readonly string[]
+  readonly retryable?: boolean
+  readonly code?: string
+}
+
+/** Reads along on every wire, and holds each frame against what the instances durably know. */
+export class Traffic implements WireObserver {
+  /** Told when an instance has told a publisher that its message is safe. */
+  acknowledged: (publication: Publication) => void = () => {}
+  readonly #world: World
+  readonly #ledger: Ledger
+  /** On which wire each message went how often. */
+  readonly #sends = new Map<string, number>()
+  /** How often each delivery may go again, because it was due. */
+  readonly #due = new Map<string, number>()
+  /** Deliveries that some life of an instance knows to be done. */
+  readonly #done = new Set<string>()
+  /** The last place in the sender's store from which something went over each wire for the first time. */
+  readonly #places = new Map<string, number>()
+  /** Over which connections each message was published. */
+  readonly #entries = new Map<string, Set<string>>()
+  /** Frames that brought messages from instance to instance, by message. */
+  readonly #hops = new Map<string, number>()
+
+  constructor(world: World, ledger: Ledger) {
+    this.#world = world
+    this.#ledger = ledger
+  }
+
+  sent(end: End, text: string): void {
+    const frame = JSON.parse(text) as Frame
+    const publication = this.#ledger.publications.get(frame.messageId ?? '')
+    if (!this.#ledger.hosts.has(end.host)) this.#sentByClient(end, frame)
+    else if (frame.type === 'ACK') this.#sentAcknowledgement(end, frame, publication)
+    else if (frame.type === 'NACK') this.#sentRefusal(end, frame)
+    else if (publication) this.#sentMessage(end, frame, text, publication)
+    else if (frame.type !== 'HELLO') this.#violate('nothing is made up', `${end.host} sends ${text.slice(0, 200)}`)
+  }
+
+  /** The bus at a host means to send a delivery again. */
+  due(host: string, recipient: string, messageId: string): void {
+    const delivery = `${host} ${recipient} ${messageId}`
+    this.#due.set(delivery, (this.#due.get(delivery) ?? 0) + 1)
+  }
+
+  /** The bus at a host knows that a delivery is done. */
+  done(host: string, recipient: string, messageId: string): void {
+    this.#done.add(`${this.#era(host, recipient)} ${messageId}`)
+  }
+
+  /** Most hops that any one message made. */
+  get mostHops(): number {
+    return Math.max(0, ...this.#hops.values())
+  }
+
+  #sentByClient(end: End, { type, messageId = '' }: Frame): void {
+    if (type === 'ACK') return
+    this.#entries.set(messageId, (this.#entries.get(messageId) ?? new Set()).add(end.address))
+  }
+
+  #sentAcknowledgement(end: End, { messageId = '' }: Frame, publication: Publication | undefined): void {
+    if (!this.#ledger.facts(end.host).seqs.has(messageId)) {
+      this.#violate('durable before it is acknowledged', `${messageId} by ${end.host}`)
+    }
+    if (publication && publication.publisher === this.#other(end)) this.acknowledged(publication)
+  }
+
+  #sentRefusal(end: End, { messageId, code, retryable }: Frame): void {
+    if (!retryable) this.#violate('a good message is not refused', `${messageId} by ${end.host}: ${code}`)
+  }
+
+  #sentMessage(end: End, frame: Frame, text: string, publication: Publication): void {
+    if (!text.includes(`"value":${publication.value}`)) {
+      this.#violate('a text stays as it was', `${publication.messageId} by ${end.host}`)
+    }
+    this.#wayIsSound(end, frame)
+    const place = this.#ledger.places.get(this.#other(end))
+    if (place?.role === 'client' && !isFor(publication, place)) {
+      this.#violate('only for those whom it targets', `${publication.messageId} to ${place.name}`)
+    }
+    if (place?.name === publication.publisher && this.#isKnownAsPublisher(end, place, publication)) {
+      this.#violate('never back to its publisher', `${publication.messageId} to ${place.name}`)
+    }
+    if (place?.role === 'instance')
+      this.#hops.set(publication.messageId, 1 + (this.#hops.get(publication.messageId) ?? 0))
+    this.#onlyWhatIsOpen(end, publication.messageId, place?.durable ?? false)
+  }
+
+  /** One without a name is known by its connection, and by nothing once it has published over another one as well. */
+  #isKnownAsPublisher({ address }: End, { durable }: Place, { messageId }: Publication): boolean {
+    const entries = this.#entries.get(messageId) ?? new Set()
+    return durable || (entries.size === 1 && entries.has(address))
+  }
+
+  /** Paths have no repetitions and lead to nobody who stands in them. */
+  #wayIsSound(end: End, { messageId, messagePath = [], sourceInstanceId }: Frame): void {
+    const detail = `${messageId} from ${end.host} to ${this.#other(end)}, path ${messagePath}`
+    if (new Set(messagePath).size < messagePath.length) this.#violate('no loop', detail)
+    if (messagePath.includes(this.#other(end))) this.#violate('nobody gets what has passed it', detail)
+    if (messagePath.length > MAX_PATH_LENGTH) this.#violate('at most 16 hops', detail)
+    if (messagePath.at(-1) !== end.host || sourceInstanceId !== end.host) this.#violate('the path is true', detail)
+  }
+
+  /** What is sent is durable here and not done; and on one connection it goes once, unless it was due again. */
+  #onlyWhatIsOpen(end: End, messageId: string, durable: boolean): void {
+    const recipient = this.#other(end)
+    const { seqs, settled } = this.#ledger.facts(end.host)
+    const detail = `${messageId} from ${end.host} to ${recipient} on ${end.address}`
+    const seq = seqs.get(messageId)
+    if (seq === undefined) {
+      this.#violate('durable before it is sent on', detail)
+      return
+    }
+    if (settled.has(`${messageId} ${recipient}`)) this.#violate('what is done is not sent again', `${detail}, settled`)
+    if (this.#done.has(`${this.#era(end.host, recipient)} ${messageId}`)) {
+      this.#violate('what is done is not sent again', `${detail}, acknowledged`)
+    }
+    const onWire = `${this.#era(end.host, recipient)} ${end.address} ${messageId}`
+    const sends = (this.#sends.get(onWire) ?? 0) + 1
+    this.#sends.set(onWire, sends)
+    if (sends > 1) this.#wasDue(end.host, recipient, messageId, detail)
+    else if (durable) this.#inOrder(end, seq, detail)
+  }
+
+  #wasDue(host: string, recipient: string, messageId: string, detail: string): void {
+    const delivery = `${host} ${recipient} ${messageId}`
+    const due = this.#due.get(delivery) ?? 0
+    if (due === 0) this.#violate('sent once, unless it was due again', detail)
+    this.#due.set(delivery, due - 1)
+  }
+
+  #inOrder(end: End, seq: number, detail: string): void {
+    const wire = `${this.#era(end.host, this.#other(end))} ${end.address}`
+    if (seq < (this.#places.get(wire) ?? 0)) this.#violate('first sends keep their order', detail)
+    this.#places.set(wire, seq)
+  }
+
+  /** A life of a host; for one recipient, it begins anew when two of its names turn out to be one. */
+  #era(host: string, recipient: string): string {
+    return `${host} ${this.#ledger.facts(host).life} ${recipient} ${this.#ledger.renames(host, recipient)}`
+  }
+
+  #other(end: End): string {
+    return end.wire.other(end).host
+  }
+
+  #violate(invariant: string, detail: string): void {
+    this.#world.violate(invariant, detail)
+  }
+}

@@ -1,0 +1,59 @@
+import type { Plugin } from '../../core/index.ts'
+import type { Ledger } from './ledger.ts'
+import { isFor } from './publication.ts'
+import type { Traffic } from './traffic.ts'
+import { hostOf } from './transport.ts'
+import type { World } from './world.ts'
+
+declare module '../../core/index.ts' {
+  interface MessageTypes {
+    'sim.note': { key: string; value: unknown }
+  }
+}
+
+/** A plugin inside of a simulated bus: handles the type that instances apply, and tells what the bus says of itself. */
+export function witness(world: World, ledger: Ledger, traffic: Traffic, host: string, retryDelayMs: number): Plugin {
+  const progress = new Map<string, number>()
+  return {
+    name: 'witness',
+    apply(kernel) {
+      kernel.messageType('sim.note', {
+        schema: { type: 'object', required: ['key', 'value'], properties: { key: { type: 'string' }, value: true } },
+        orderingKey: ({ key }) => key,
+        apply: (messages) => {
+          for (const message of messages) handled(world, ledger, host, message.messageId, message.raw('value'))
+        },
+      })
+      kernel.hooks.settled.tap(({ recipient, message }) => {
+        progress.set(recipient.name, world.now)
+        traffic.done(host, hostOf(recipient.name), message.messageId)
+      })
+      kernel.hooks.republish.tap((due) => {
+        for (const { recipient, message } of due) {
+          const quiet = world.now - (progress.get(recipient.name) ?? Number.NEGATIVE_INFINITY)
+          if (quiet < retryDelayMs) world.violate('due only after the retry delay', `${message.messageId} at ${host}`)
+          traffic.due(host, hostOf(recipient.name), message.messageId)
+        }
+      })
+      kernel.logSink(
+        (level, event, { reason, code }) => world.note(`${host} logs ${level} ${event}: ${reason ?? code ?? ''}`),
+        (level) => level === 'error' || level === 'critical',
+      )
+    },
+  }
+}
+
+/** Handled once in one life, and never once it is on disk that it is done; only where it is for, and as it was written. */
+function handled(world: World, ledger: Ledger, host: string, messageId: string, value: string | undefined): void {
+  const { applied, life, seqs, settled } = ledger.facts(host)
+  const detail = `${messageId} at ${host}`
+  const publication = ledger.publications.get(messageId)
+  const place = ledger.places.get(host)
+  if (!seqs.has(messageId)) world.violate('durable before it is handled', detail)
+  if (applied.get(messageId)?.has(life)) world.violate('handled once', `${detail}, twice in one life`)
+  if (settled.has(`${messageId} @self`)) world.violate('handled once', `${detail}, after that was settled`)
+  if (!publication || publication.value !== value) world.violate('a text stays as it was', detail)
+  if (publication && place && !isFor(publication, place)) world.violate('only for those whom it targets', detail)
+  world.note(`${host} handles ${messageId}`)
+  ledger.applied(host, messageId)
+}

@@ -1,0 +1,53 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+
+const fixtures = fileURLToPath(new URL('fixtures', import.meta.url))
+const compiler = join(dirname(fileURLToPath(import.meta.resolve('typescript/package.json'))), 'bin', 'tsc')
+
+/** What the compiler finds wrong with the fixtures, as lines of each file. */
+async function errors(): Promise<ReadonlyMap<string, ReadonlySet<number>>> {
+  const output = await new Promise<string>((resolve) => {
+    const run = [compiler, '--project', fixtures, '--pretty', 'false']
+    execFile(process.execPath, run, (_error, stdout, stderr) => resolve(stdout + stderr))
+  })
+  const found = new Map<string, Set<number>>()
+  for (const [, file, line] of output.matchAll(/^(.+?)\((\d+),\d+\): error TS\d+/gm)) {
+    const name = file?.split('/').at(-1) as string
+    found.set(name, (found.get(name) ?? new Set()).add(Number(line)))
+  }
+  return found
+}
+
+/** Lines that say of themselves that they are wrong, and why. */
+function wrongLines(): ReadonlyMap<number, string> {
+  const lines = readFileSync(join(fixtures, 'wrong.ts'), 'utf8').split('\n')
+  const marked = lines.map((text, at) => [at + 1, /\/\/ wrong: (.*)$/.exec(text)?.[1]] as const)
+  return new Map(marked.filter((line): line is [number, string] => line[1] !== undefined))
+}
+
+describe('types', function () {
+  this.timeout(60_000)
+  let found: ReadonlyMap<string, ReadonlySet<number>>
+
+  before(async () => {
+    found = await errors()
+  })
+
+  it('let through a plugin that is right', () => {
+    expect([...(found.get('right.ts') ?? [])]).to.deep.equal([])
+  })
+
+  for (const [line, why] of wrongLines()) {
+    it(`refuse a plugin that is wrong: ${why}`, () => {
+      expect(found.get('wrong.ts')?.has(line)).to.equal(true)
+    })
+  }
+
+  it('refuse nothing else', () => {
+    expect([...found.keys()]).to.deep.equal(['wrong.ts'])
+    expect([...(found.get('wrong.ts') ?? [])].filter((line) => !wrongLines().has(line))).to.deep.equal([])
+  })
+})
