@@ -1,10 +1,12 @@
 import { type Plugin, slipstreamError } from '../core/index.ts'
+import { deadLettersApi } from '../plugins/admin/dead-letters/index.ts'
 import { health } from '../plugins/admin/health/index.ts'
 import { http } from '../plugins/admin/http/index.ts'
 import { logging, loggingApi } from '../plugins/admin/logging/index.ts'
 import { statusApi } from '../plugins/admin/status/index.ts'
 import { memoryHint } from '../plugins/dedup/memory.ts'
 import { republish } from '../plugins/delivery/republish.ts'
+import { retention } from '../plugins/delivery/retention.ts'
 import { ack } from '../plugins/messages/ack.ts'
 import { hello } from '../plugins/messages/hello.ts'
 import { nack } from '../plugins/messages/nack.ts'
@@ -34,9 +36,11 @@ const factories = {
   target,
   memoryHint,
   republish,
+  retention,
   http,
   loggingApi,
   statusApi,
+  deadLettersApi,
   health,
   prometheus,
   websocket,

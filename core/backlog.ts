@@ -22,7 +22,7 @@ export class Backlog {
   #behind: boolean
   #reading = false
   #offeredWhileReading = false
-  /** Raised by `reload`: what was read before it is thrown away. */
+  /** Raised when what is being read may lack something: it is thrown away. */
   #generation = 0
   /** Deliveries that were taken and neither settled nor given back. */
   #taken = 0
@@ -69,14 +69,13 @@ export class Backlog {
     if (read.length === deliveries.length) return
     this.#unread += deliveries.length - read.length
     this.#behind = true
+    if (this.#reading) this.#discardReading()
   }
 
-  /** Reads one delivery anew that was taken before, and lets it be the next. Resolves to whether it is still pending. */
-  async recall(seq: number): Promise<boolean> {
+  /** Reads one delivery anew that was taken before. Undefined when it is not pending any more. */
+  async recall(seq: number): Promise<PendingDelivery | undefined> {
     const [delivery] = await this.#store.pending(this.#key(), seq - 1, { messages: 1, bytes: 1 })
-    if (delivery?.seq !== seq) return false
-    this.giveBack([delivery])
-    return true
+    return delivery?.seq === seq ? delivery : undefined
   }
 
   /** The store could not say what became of a group: there may be deliveries that nobody has offered. */
@@ -132,15 +131,19 @@ export class Backlog {
 
   /** Forgets what is held and reads everything anew: the deliveries of two names were united. */
   reload(pending: number): void {
-    this.#generation++
+    this.#discardReading()
     this.#ready = []
     this.#next = 0
     this.#heldCharacters = 0
     this.#last = 0
     this.#taken = 0
-    this.#reading = false
     this.#unread = pending
     this.#behind = pending > 0
+  }
+
+  #discardReading(): void {
+    this.#generation++
+    this.#reading = false
   }
 
   get #held(): number {

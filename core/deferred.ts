@@ -22,6 +22,12 @@ export class Deferred {
     this.#waiting.splice(place, 0, delivery)
   }
 
+  /** The recipient has spoken of a message after all. Undefined when that message does not wait here. */
+  take(messageId: string): PendingDelivery | undefined {
+    const place = this.#waiting.findIndex(({ message }) => message.messageId === messageId)
+    return place < 0 ? undefined : this.#waiting.splice(place, 1)[0]
+  }
+
   /** Takes all that are due. */
   takeDue(now: number): readonly PendingDelivery[] {
     let count = 0

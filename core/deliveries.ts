@@ -57,31 +57,38 @@ export class Deliveries {
     }
   }
 
-  /** Counts the failure on disk, and lets the delivery go again that many milliseconds from now. */
+  /**
+   * Counts the failure on disk, and lets the delivery go again that many milliseconds from now. Of several decisions on one
+   * failure, the first one counts.
+   */
   retry(due: DueDelivery, afterMs: number): void {
-    const { group, runtime, decided } = this.#context
+    const { group, runtime } = this.#context
     const { recipient, delivery, attempts } = due
-    if (!(recipient instanceof DurableRecipient)) return
-    decided.add(due)
-    const dueAt = afterMs > 0 ? runtime.now() + afterMs : 0
+    if (!(recipient instanceof DurableRecipient) || !this.#isFirst(due)) return
+    const dueAt = afterMs > 0 ? Math.ceil(runtime.now() + afterMs) : 0
     const retry = { recipient: recipient.key, seq: delivery.seq, attempts, dueAt }
     group.retry(retry, () => recipient.outbox.defer({ ...delivery, attempts, dueAt }))
   }
 
-  /** Gives the delivery up: it becomes a dead letter, with what is known of its failure. */
+  /** Gives the delivery up, unless something else is decided: it becomes a dead letter, with what is known of its failure. */
   deadLetter(due: DueDelivery, reason: DeadReason): void {
-    const { group, hooks, decided } = this.#context
+    const { group, hooks } = this.#context
     const { recipient, delivery, attempts, error } = due
-    if (!(recipient instanceof DurableRecipient)) return
-    decided.add(due)
+    if (!(recipient instanceof DurableRecipient) || !this.#isFirst(due)) return
     const { name: plugin, version: pluginVersion } = this.#plugin
     const death = { recipient: recipient.key, seq: delivery.seq, reason, error, attempts, plugin, pluginVersion }
     group.bury(death, () => {
       const dead: DeadLettered = { recipient, message: delivery.message, reason, attempts }
-      recipient.outbox.done(delivery)
+      recipient.outbox.buried(delivery)
       hooks.deadLetter.call(dead)
-      recipient.outbox.pump()
     })
+  }
+
+  #isFirst(due: DueDelivery): boolean {
+    const { decided } = this.#context
+    if (decided.has(due)) return false
+    decided.add(due)
+    return true
   }
 }
 

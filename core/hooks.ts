@@ -34,7 +34,7 @@ export function createHooks() {
     ack: new AsyncSeriesHook<[readonly Acknowledgement[]]>(['acknowledgements']),
     /**
      * These deliveries did not succeed: decide what becomes of them, through `kernel.deliveries`. Each tap in turn; one that
-     * nobody decides on goes again at once.
+     * nobody decides on goes again after the retry delay.
      */
     republish: new AsyncSeriesHook<[readonly DueDelivery[]]>(['due']),
 

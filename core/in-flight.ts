@@ -56,6 +56,7 @@ export class InFlight {
 
   /** Takes note that everything sent before this flight has been overtaken by its acknowledgement. */
   overtake(acknowledged: string, now: number): void {
+    if (!this.#flights.has(acknowledged)) return
     for (const [messageId, flight] of this.#flights) {
       if (messageId === acknowledged) return
       flight.overtakenAt ??= now

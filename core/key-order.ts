@@ -11,8 +11,10 @@ export class KeyOrder {
   readonly #busy = new Map<string, { readonly holder: number; readonly waiting: number[] }>()
   #parked = 0
 
-  get isFull(): boolean {
-    return this.#parked >= MAX_PARKED
+  /** Whether a delivery of that key would have to wait, and there are too many that do already. */
+  isFullFor(key: string, { seq }: PendingDelivery): boolean {
+    const busy = this.#busy.get(key)
+    return this.#parked >= MAX_PARKED && busy !== undefined && busy.holder !== seq
   }
 
   /** How many deliveries wait behind others of their key. */
@@ -33,7 +35,7 @@ export class KeyOrder {
   }
 
   /** The delivery that made the key busy is done. The place of the one that is next, which the key is busy with now. */
-  release(key: string, { seq }: PendingDelivery): number | undefined {
+  release(key: string, seq: number): number | undefined {
     const busy = this.#busy.get(key)
     if (busy?.holder !== seq) return undefined
     const next = busy.waiting.shift()
@@ -44,6 +46,11 @@ export class KeyOrder {
       this.#parked--
     }
     return next
+  }
+
+  /** Whether that delivery is the one that makes the key busy. */
+  isHeldBy(key: string, seq: number): boolean {
+    return this.#busy.get(key)?.holder === seq
   }
 
   clear(): void {

@@ -1,3 +1,4 @@
+import { counted } from './attempts.ts'
 import type { Backlog } from './backlog.ts'
 import { Deferred } from './deferred.ts'
 import { problemOf } from './errors.ts'
@@ -10,7 +11,7 @@ import type { Link } from './links.ts'
 import type { Log } from './log.ts'
 import type { DurableRecipient } from './recipients.ts'
 import type { Runtime } from './runtime/runtime.ts'
-import type { Attempts, PendingDelivery, Store } from './store.ts'
+import type { PendingDelivery, Store } from './store.ts'
 import { Wake } from './wake.ts'
 
 /** Failed deliveries of one recipient that wait at most. Beyond that it is sent nothing new until some are due. */
@@ -43,11 +44,18 @@ export class Outbox {
   readonly #deferred = new Deferred()
   readonly #keys = new KeyOrder()
   readonly #wake: Wake
+  /** Places of those that failed and of which is not decided, or not yet on disk, what becomes of them. */
+  readonly #failed = new Set<number>()
+  /** The place of one that was alone in flight when the link was lost: nothing overtakes it while that is written. */
+  #alone: number | undefined
   #link: Link | undefined
   /** When the recipient last said anything, or was first sent something, by the clock that only grows. */
   #progressAt = 0
   /** Whether what is in flight was sent once more already, because the recipient said nothing at all. */
   #silent = false
+  /** Whether this side has given up the link, because the recipient stayed silent. */
+  #hungUp = false
+  #closed = false
   #pumpsSoon = false
   /** The recipient asked to be left alone until then, in milliseconds of the clock that only grows. */
   #busyUntil = 0
@@ -87,19 +95,24 @@ export class Outbox {
   attach(link: Link): void {
     this.#link = link
     this.#silent = false
+    this.#hungUp = false
     this.#busyUntil = 0
     this.pump()
   }
 
   /** The link is gone: what was in flight waits for the next one, in its old place. */
   detach(): void {
+    if (!this.#link) return
     this.#link = undefined
     this.#wake.cancel()
     const flights = this.#inFlight.takeAll()
     const [alone] = flights
-    if (flights.length === 1 && alone)
+    if (flights.length === 1 && alone && !this.#hungUp) {
+      this.#alone = alone.delivery.seq
       this.#fail([alone], 'disconnect', 'the link was lost while it was alone in flight')
-    else this.#backlog.giveBack(flights.map(({ delivery }) => delivery))
+    } else {
+      this.#backlog.giveBack(flights.map(({ delivery }) => delivery))
+    }
   }
 
   /** Sends as much as the window allows when all acknowledgements that are at hand have been read. */
@@ -115,55 +128,49 @@ export class Outbox {
   /** Sends as much as the window allows. */
   pump(): void {
     const link = this.#link
-    if (!link || this.#busyUntil > this.#context.runtime.monotonic()) return
-    const forwardings: Forwarding[] = []
-    while (this.#hasRoom()) {
-      const delivery = this.#next()
-      if (!delivery) break
-      forwardings.push(this.#send(link, delivery))
-    }
-    if (forwardings.length > 0) this.#context.hooks.forwarded.call(forwardings)
-    if (this.#backlog.wantsRefill && this.#hasRoom()) void this.#read(this.#backlog.refill())
+    if (!link || this.#hungUp || this.#alone !== undefined) return
+    if (!this.#isBusy) this.#fillWindow(link)
     this.#arm()
   }
 
-  /** The recipient has acknowledged a message. Undefined when that message was not in flight to it. */
+  /**
+   * The recipient has acknowledged a message, though perhaps so late that it was to be sent again. Undefined when that
+   * message is neither in flight to it nor waits for its next attempt.
+   */
   settle(messageId: string): PendingDelivery | undefined {
-    const { runtime } = this.#context
-    this.#inFlight.overtake(messageId, runtime.monotonic())
-    const flight = this.#inFlight.take(messageId)
-    if (!flight) return undefined
+    this.#inFlight.overtake(messageId, this.#context.runtime.monotonic())
+    const delivery = this.#inFlight.take(messageId)?.delivery ?? this.#deferred.take(messageId)
+    if (!delivery) return undefined
     this.#progressed()
-    this.done(flight.delivery)
-    return flight.delivery
+    this.#done(delivery)
+    return delivery
   }
 
   /** The recipient has refused a message. `busy`: it only asks to be left alone for a while. */
   refuse(messageId: string, refusal: { retryable: boolean; error: string; busyMs?: number }): boolean {
     const flight = this.#inFlight.take(messageId)
     if (!flight) return false
-    this.#progressed()
     if (refusal.busyMs !== undefined) {
       this.#busyUntil = this.#context.runtime.monotonic() + refusal.busyMs
       this.#backlog.giveBack([flight.delivery])
-      this.#arm()
     } else {
       this.#fail([flight], refusal.retryable ? 'nack' : 'rejection', refusal.error)
-      this.pump()
     }
+    this.#progressed()
+    this.pump()
     return true
   }
 
-  /** A delivery is no longer pending: acknowledged, or a dead letter. What waits behind it for its key may go. */
-  done(delivery: PendingDelivery): void {
-    this.#backlog.settled()
-    const { orderingKey } = delivery.message
-    const next = orderingKey === undefined ? undefined : this.#keys.release(orderingKey, delivery)
-    if (next !== undefined) void this.#read(this.#backlog.recall(next))
+  /** A delivery that failed is a dead letter on disk. */
+  buried(delivery: PendingDelivery): void {
+    if (!this.#decided(delivery)) return
+    this.#done(delivery)
+    this.pump()
   }
 
   /** A delivery that failed goes again when it is due. Its failure is on disk. */
   defer(delivery: PendingDelivery): void {
+    if (!this.#decided(delivery)) return
     if (delivery.dueAt <= this.#context.runtime.now()) this.#backlog.giveBack([delivery])
     else this.#deferred.add(delivery)
     this.pump()
@@ -195,17 +202,35 @@ export class Outbox {
     this.#inFlight.takeAll()
     this.#deferred.clear()
     this.#keys.clear()
+    this.#failed.clear()
+    this.#alone = undefined
     this.#backlog.reload(pending)
     this.pump()
   }
 
   close(): void {
+    this.#closed = true
     this.#link = undefined
     this.#wake.cancel()
   }
 
   #hasRoom(): boolean {
-    return this.#inFlight.hasRoom && this.#deferred.size < MAX_DEFERRED && !this.#keys.isFull
+    return this.#inFlight.hasRoom && this.#deferred.size < MAX_DEFERRED
+  }
+
+  get #isBusy(): boolean {
+    return this.#busyUntil > this.#context.runtime.monotonic()
+  }
+
+  #fillWindow(link: Link): void {
+    const forwardings: Forwarding[] = []
+    while (this.#hasRoom()) {
+      const delivery = this.#next()
+      if (!delivery) break
+      forwardings.push(this.#send(link, delivery))
+    }
+    if (forwardings.length > 0) this.#context.hooks.forwarded.call(forwardings)
+    if (this.#backlog.wantsRefill && this.#hasRoom()) void this.#refill()
   }
 
   /** The next delivery that may go: its time has come and is not over, its id and its key are free. */
@@ -215,13 +240,16 @@ export class Outbox {
       const { message, dueAt } = delivery
       if (message.expiresAt !== undefined && message.expiresAt <= now) {
         this.#fail([{ delivery, sends: 0 }], 'expiry', 'its time was over before it could be delivered')
-      } else if (dueAt > now) {
-        this.#deferred.add(delivery)
-      } else if (this.#inFlight.has(message.messageId)) {
+      } else if (this.#inFlight.has(message.messageId) || this.#isOneTooMany(delivery)) {
         // An ACK names a message by its id alone: two of one id, from different groups, go one after the other.
         this.#backlog.giveBack([delivery])
         return undefined
-      } else if (this.#keyIsFree(delivery)) {
+      } else if (!this.#keyIsFree(delivery)) {
+        // It waits behind another one of its key, and is read again when that is done.
+      } else if (dueAt > now) {
+        // It keeps its key busy all the same.
+        this.#deferred.add(delivery)
+      } else {
         return delivery
       }
     }
@@ -234,6 +262,11 @@ export class Outbox {
     return this.#keys.admit(orderingKey, delivery)
   }
 
+  #isOneTooMany(delivery: PendingDelivery): boolean {
+    const { orderingKey } = delivery.message
+    return orderingKey !== undefined && this.#keys.isFullFor(orderingKey, delivery)
+  }
+
   #send(link: Link, delivery: PendingDelivery): Forwarding {
     const frame = this.#context.frame(delivery)
     if (this.#inFlight.size === 0) this.#progressAt = this.#context.runtime.monotonic()
@@ -242,19 +275,53 @@ export class Outbox {
     return { recipient: this.#recipient, message: delivery.message, sends: delivery.attempts.sends + 1 }
   }
 
-  /** Reads deliveries from the store, and goes on with them. */
-  async #read(reading: Promise<unknown>): Promise<void> {
-    const { log, runtime, retryDelayMs } = this.#context
+  /** Reads the next deliveries from the store, and goes on with them. */
+  async #refill(): Promise<void> {
     try {
-      if (await reading) this.pump()
+      if (await this.#backlog.refill()) this.pump()
     } catch (error) {
-      log.error('backlog unreadable', { recipient: this.#recipient.name, reason: problemOf(error), error })
-      runtime.after(retryDelayMs, () => this.pump())
+      this.#unreadable(error, () => this.pump())
     }
   }
 
+  /** Reads the delivery that is next for its key, and goes on with it. */
+  async #recall(key: string, seq: number): Promise<void> {
+    try {
+      const delivery = await this.#backlog.recall(seq)
+      if (!this.#keys.isHeldBy(key, seq)) return
+      if (delivery) {
+        this.#backlog.giveBack([delivery])
+      } else {
+        this.#backlog.settled()
+        this.#release(key, seq)
+      }
+      this.pump()
+    } catch (error) {
+      this.#unreadable(error, () => void this.#recall(key, seq))
+    }
+  }
+
+  #unreadable(error: unknown, again: () => void): void {
+    const { log, runtime, retryDelayMs } = this.#context
+    if (this.#closed) return
+    log.error('backlog unreadable', { recipient: this.#recipient.name, reason: problemOf(error), error })
+    runtime.after(retryDelayMs, again)
+  }
+
+  /** A delivery is no longer pending: acknowledged, or a dead letter. What waits behind it for its key may go. */
+  #done({ seq, message }: PendingDelivery): void {
+    this.#backlog.settled()
+    if (message.orderingKey !== undefined) this.#release(message.orderingKey, seq)
+  }
+
+  #release(key: string, seq: number): void {
+    const next = this.#keys.release(key, seq)
+    if (next !== undefined) void this.#recall(key, next)
+  }
+
+  /** The recipient has spoken. If it asked to be left alone, nobody expects a word of it before that is over. */
   #progressed(): void {
-    this.#progressAt = this.#context.runtime.monotonic()
+    this.#progressAt = Math.max(this.#context.runtime.monotonic(), this.#busyUntil)
     this.#silent = false
   }
 
@@ -262,19 +329,28 @@ export class Outbox {
   #arm(): void {
     const { runtime, retryDelayMs } = this.#context
     const now = runtime.monotonic()
+    if (this.#isBusy) {
+      this.#wake.at(this.#busyUntil)
+      return
+    }
     if (this.#inFlight.size > 0) this.#wake.at(this.#progressAt + retryDelayMs)
     const overtaken = this.#inFlight.firstOvertakenAt
     if (overtaken !== undefined) this.#wake.at(overtaken + retryDelayMs)
     const { nextDueAt } = this.#deferred
     if (nextDueAt !== undefined) this.#wake.at(now + nextDueAt - runtime.now())
-    if (this.#busyUntil > now) this.#wake.at(this.#busyUntil)
   }
 
   /** The alarm rang: whatever has come to its time. */
   #look(): void {
+    this.#backlog.giveBack(this.#deferred.takeDue(this.#context.runtime.now()))
+    if (!this.#isBusy && !this.#hungUp) this.#judge()
+    this.pump()
+  }
+
+  /** What is in flight has not been acknowledged in time, some of it or all of it. */
+  #judge(): void {
     const { runtime, retryDelayMs } = this.#context
     const now = runtime.monotonic()
-    this.#backlog.giveBack(this.#deferred.takeDue(runtime.now()))
     const late = this.#inFlight.overtakenBefore(now - retryDelayMs)
     if (late.length > 0) {
       for (const { delivery } of late) this.#inFlight.take(delivery.message.messageId)
@@ -282,7 +358,6 @@ export class Outbox {
     } else if (this.#inFlight.size > 0 && now - this.#progressAt >= retryDelayMs) {
       this.#onSilence(now)
     }
-    this.pump()
   }
 
   /**
@@ -292,6 +367,7 @@ export class Outbox {
   #onSilence(now: number): void {
     this.#progressAt = now
     if (this.#silent) {
+      this.#hungUp = true
       this.#link?.close(CloseCode.TRY_AGAIN_LATER, 'no acknowledgement came in time; connect again')
     } else {
       this.#silent = true
@@ -299,27 +375,29 @@ export class Outbox {
     }
   }
 
-  /** Asks what is to become of these. Those that stay undecided and are not in flight any more go again at once. */
+  /** Asks what is to become of these. Those that nobody decides on go again: at once if the link was lost, else later. */
   #fail(flights: readonly Pick<Flight, 'delivery' | 'sends'>[], cause: DueCause, error: string): void {
     const recipient = this.#recipient
     const due: DueDelivery[] = flights.map(({ delivery, sends }) => {
       return { recipient, delivery, cause, error, attempts: counted(delivery.attempts, sends, cause) }
     })
-    void this.#context.hooks.republish.promise(due).then(() => {
-      if (cause === 'silence') return
-      const undecided = due.filter((one) => !this.#context.decided.has(one))
-      this.#backlog.giveBack(undecided.map(({ delivery }) => delivery))
-      if (undecided.length > 0) this.pump()
+    const { hooks, runtime, retryDelayMs, decided } = this.#context
+    // What meets with silence is in flight still.
+    if (cause !== 'silence') for (const { delivery } of due) this.#failed.add(delivery.seq)
+    void hooks.republish.promise(due).then(() => {
+      const dueAt = cause === 'disconnect' ? 0 : Math.ceil(runtime.now() + retryDelayMs)
+      for (const one of due) {
+        if (decided.has(one)) continue
+        // Whoever decides later than that is too late.
+        decided.add(one)
+        this.defer({ ...one.delivery, dueAt })
+      }
     })
   }
-}
 
-/** The attempts of a delivery with what has just happened. */
-function counted(attempts: Attempts, sends: number, cause: DueCause): Attempts {
-  return {
-    sends: attempts.sends + sends,
-    nacks: attempts.nacks + (cause === 'nack' || cause === 'rejection' ? 1 : 0),
-    timeouts: attempts.timeouts + (cause === 'timeout' ? 1 : 0),
-    disconnects: attempts.disconnects + (cause === 'disconnect' ? 1 : 0),
+  /** Whether the delivery is one that failed and whose fate was open; from now on it is not. */
+  #decided({ seq }: PendingDelivery): boolean {
+    if (this.#alone === seq) this.#alone = undefined
+    return this.#failed.delete(seq)
   }
 }

@@ -20,6 +20,8 @@ export interface Recipient {
   readonly pending: number
   /** Of these, sent and awaiting their acknowledgement. */
   readonly inFlight: number
+  /** Of these, failed and waiting for their next attempt. */
+  readonly deferred: number
   /** Its key in the store; undefined when nothing is stored for it. */
   readonly key: RecipientKey | undefined
 }
@@ -67,6 +69,10 @@ export class DurableRecipient implements Recipient {
     return this.outbox.inFlight
   }
 
+  get deferred(): number {
+    return this.outbox.deferred
+  }
+
   get announced(): readonly string[] {
     return this.#announced
   }
@@ -102,6 +108,7 @@ export class LiveRecipient implements Recipient {
   readonly connected = true
   readonly pending = 0
   readonly inFlight = 0
+  readonly deferred = 0
   readonly name: string
   readonly tags: ReadonlySet<string>
   readonly link: Link

@@ -165,4 +165,46 @@ describe('a backlog', () => {
     await waiting.refill()
     expect(takeAll(waiting)).to.deep.equal([1])
   })
+
+  it('brings what is revived: at once what it has read before, the rest in its turn', async () => {
+    const { backlog, reads, stored } = shelf(2, 3)
+    const waiting = backlog()
+    await refilled(waiting, reads)
+    expect(takeAll(waiting)).to.deep.equal([2, 3])
+    waiting.settled()
+    waiting.settled()
+    stored.push(delivery(9))
+    waiting.revive([delivery(1), delivery(9)])
+    expect(waiting.pending).to.equal(2)
+    expect(takeAll(waiting)).to.deep.equal([1])
+    await refilled(waiting, reads)
+    expect(takeAll(waiting)).to.deep.equal([9])
+  })
+
+  it('brings what is revived while it reads', async () => {
+    const { backlog, reads, stored } = shelf(1)
+    const waiting = backlog()
+    const early = waiting.refill()
+    stored.push(delivery(5))
+    waiting.revive([delivery(5)])
+    reads[0]?.answer()
+    await early
+    const seqs: number[] = []
+    while (waiting.wantsRefill) {
+      await refilled(waiting, reads)
+      seqs.push(...takeAll(waiting))
+    }
+    expect(seqs).to.deep.equal([1, 5])
+  })
+
+  it('reads one anew that was taken, and knows when it is gone', async () => {
+    const { backlog, reads } = shelf(1, 3)
+    const waiting = backlog()
+    const recall = async (seq: number) => {
+      const reading = waiting.recall(seq)
+      reads.at(-1)?.answer()
+      return (await reading)?.seq
+    }
+    expect([await recall(1), await recall(2), await recall(3)]).to.deep.equal([1, undefined, 3])
+  })
 })

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { GroupCommit } from '../../core/group-commit.ts'
-import type { Arrival } from '../../core/index.ts'
+import type { Arrival, Attempts, Death, DeliveryChanges, Retry } from '../../core/index.ts'
 import { Route } from '../../core/route.ts'
 import { ManualRuntime, settle } from './manual-runtime.ts'
 import { linkTo, message, receivedFrom } from './support.ts'
@@ -8,15 +8,14 @@ import { linkTo, message, receivedFrom } from './support.ts'
 /** A group commit whose transactions last until the test ends them. */
 function groupCommit() {
   const runtime = new ManualRuntime()
-  const commits: { readonly messages: number; readonly settlements: number; done(): void }[] = []
+  const commits: { readonly messages: number; readonly changes: DeliveryChanges; done(onDisk: boolean): void }[] = []
   const group = new GroupCommit(
     runtime,
-    (arrivals, settlements) =>
-      new Promise((done) => void commits.push({ messages: arrivals.length, settlements: settlements.length, done })),
+    (arrivals, changes) => new Promise((done) => void commits.push({ messages: arrivals.length, changes, done })),
   )
   /** Ends the transaction that is under way, and lets the next turn begin. */
-  const finish = async () => {
-    commits.at(-1)?.done()
+  const finish = async (onDisk = true) => {
+    commits.at(-1)?.done(onDisk)
     await settle()
     await runtime.turn()
   }
@@ -28,6 +27,24 @@ function arrivalFrom(sender = linkTo(), bytes?: number): Arrival {
   const received = receivedFrom(sender.link, bytes === undefined ? text : text.padEnd(bytes))
   return { received, message: message(), route: new Route([]) }
 }
+
+const ATTEMPTS: Attempts = { sends: 1, nacks: 1, timeouts: 0, disconnects: 0 }
+const retry = (seq: number): Retry => ({ recipient: 1, seq, attempts: ATTEMPTS, dueAt: 0 })
+const death = (seq: number): Death => ({
+  recipient: 1,
+  seq,
+  attempts: ATTEMPTS,
+  reason: 'REJECTED',
+  error: 'no',
+  plugin: 'test',
+  pluginVersion: undefined,
+})
+
+/** How much each transaction held: messages, settlements, retries, deaths. */
+const contents = ({ commits }: ReturnType<typeof groupCommit>) =>
+  commits.map(({ messages, changes: { settlements, retries, deaths } }) => {
+    return [messages, settlements.length, retries.length, deaths.length]
+  })
 
 const sizes = ({ commits }: ReturnType<typeof groupCommit>) => commits.map(({ messages }) => messages)
 
@@ -57,7 +74,7 @@ describe('group commit', () => {
     subject.group.add(arrivalFrom())
     subject.group.settle({ recipient: 1, seq: 2 })
     await subject.runtime.turn()
-    expect(subject.commits[0]).to.include({ messages: 1, settlements: 2 })
+    expect(contents(subject)[0]).to.deep.equal([1, 2, 0, 0])
     expect(subject.runtime.timers).to.deep.equal([])
   })
 
@@ -70,14 +87,14 @@ describe('group commit', () => {
     expect(subject.commits).to.have.length(0)
     await subject.runtime.advance(1)
     await subject.runtime.turn()
-    expect(subject.commits[0]).to.include({ messages: 0, settlements: 2 })
+    expect(contents(subject)[0]).to.deep.equal([0, 2, 0, 0])
   })
 
   it('commits settlements at once when 512 have come together', async () => {
     const subject = groupCommit()
     for (let seq = 1; seq <= 512; seq++) subject.group.settle({ recipient: 1, seq })
     await subject.runtime.turn()
-    expect(subject.commits[0]).to.include({ messages: 0, settlements: 512 })
+    expect(contents(subject)[0]).to.deep.equal([0, 512, 0, 0])
   })
 
   it('commits settlements that came during a long transaction, though nothing else comes', async () => {
@@ -90,12 +107,12 @@ describe('group commit', () => {
     await subject.finish()
     await subject.runtime.advance(5)
     await subject.runtime.turn()
-    expect(subject.commits[1]).to.include({ messages: 0, settlements: 2 })
+    expect(contents(subject)[1]).to.deep.equal([0, 2, 0, 0])
     await subject.finish()
     subject.group.settle({ recipient: 1, seq: 3 })
     await subject.runtime.advance(5)
     await subject.runtime.turn()
-    expect(subject.commits[2]).to.include({ messages: 0, settlements: 1 })
+    expect(contents(subject)[2]).to.deep.equal([0, 1, 0, 0])
   })
 
   it('commits what waits before it is idle', async () => {
@@ -171,5 +188,69 @@ describe('group commit', () => {
     expect(idle).to.equal(false)
     await subject.finish()
     expect(idle).to.equal(true)
+  })
+
+  it('tells that a retry or a death is on disk only when it is', async () => {
+    const subject = groupCommit()
+    const told: string[] = []
+    subject.group.retry(retry(1), () => void told.push('retry'))
+    subject.group.bury(death(2), () => void told.push('death'))
+    await subject.runtime.turn()
+    expect(contents(subject)).to.deep.equal([[0, 0, 1, 1]])
+    expect(told).to.deep.equal([])
+    await subject.finish()
+    expect(told).to.deep.equal(['retry', 'death'])
+  })
+
+  it('writes retries and deaths without waiting, those too that come while a transaction runs', async () => {
+    const subject = groupCommit()
+    subject.group.retry(retry(1), () => {})
+    await subject.runtime.turn()
+    subject.group.bury(death(2), () => {})
+    await subject.finish()
+    expect(contents(subject)).to.deep.equal([
+      [0, 0, 1, 0],
+      [0, 0, 0, 1],
+    ])
+  })
+
+  it('writes again a second later what the store could not take, as often as it must, and tells of it once', async () => {
+    const subject = groupCommit()
+    let told = 0
+    subject.group.settle({ recipient: 1, seq: 1 })
+    subject.group.retry(retry(2), () => void told++)
+    subject.group.bury(death(3), () => void told++)
+    await subject.runtime.turn()
+    for (let failures = 1; failures <= 3; failures++) {
+      await subject.finish(false)
+      expect([subject.commits.length, told]).to.deep.equal([failures, 0])
+      await subject.runtime.advance(1_000)
+      await subject.runtime.turn()
+    }
+    await subject.finish()
+    expect(contents(subject)).to.deep.equal(Array.from({ length: 4 }, () => [0, 1, 1, 1]))
+    expect(told).to.equal(2)
+    await subject.runtime.advance(60_000)
+    await subject.runtime.turn()
+    expect(subject.commits).to.have.length(4)
+  })
+
+  it('leaves messages that the store could not take to their senders', async () => {
+    const subject = groupCommit()
+    subject.group.add(arrivalFrom())
+    await subject.runtime.turn()
+    await subject.finish(false)
+    await subject.runtime.advance(60_000)
+    await subject.runtime.turn()
+    expect(sizes(subject)).to.deep.equal([1])
+  })
+
+  it('leaves no timer behind when it is closed', async () => {
+    const subject = groupCommit()
+    subject.group.retry(retry(1), () => {})
+    await subject.runtime.turn()
+    await subject.finish(false)
+    subject.group.close()
+    expect(subject.runtime.timers).to.deep.equal([])
   })
 })

@@ -22,6 +22,8 @@ const arrival = () => receivedFrom(client(), { type: 'SK' })
 const isFailure = (error: SlipstreamError, code: ErrorCode, plugin: string, hook: string) =>
   expect({ code: error.code, plugin: error.plugin, hook: error.hook }).to.deep.equal({ code, plugin, hook })
 
+const NO_CHANGES = { settlements: [], retries: [], deaths: [] }
+
 describe('the guard', () => {
   it('names plugin and hook, and keeps the cause, of what a synchronous tap throws', async () => {
     const { hooks, as } = guarded()
@@ -44,7 +46,7 @@ describe('the guard', () => {
     ]) {
       const { hooks, as } = guarded()
       as('mirror').persist.tapPromise(tap)
-      const error = await failureOf(SlipstreamError, () => hooks.persist.promise([], []))
+      const error = await failureOf(SlipstreamError, () => hooks.persist.promise([], NO_CHANGES))
       isFailure(error, 'SLP_PLUGIN_FAILED', 'mirror', 'persist')
       expect((error.cause as Error).message).to.equal('disk')
     }
@@ -52,9 +54,9 @@ describe('the guard', () => {
 
   it('names plugin and hook of what a callback is given', async () => {
     const { hooks, as } = guarded()
-    as('mirror').persist.tapAsync((_entries, _settlements, done) => done(new Error('disk')))
+    as('mirror').persist.tapAsync((_entries, _changes, done) => done(new Error('disk')))
     isFailure(
-      await failureOf(SlipstreamError, () => hooks.persist.promise([], [])),
+      await failureOf(SlipstreamError, () => hooks.persist.promise([], NO_CHANGES)),
       'SLP_PLUGIN_FAILED',
       'mirror',
       'persist',
@@ -144,7 +146,7 @@ describe('the guard', () => {
   it('holds a tap that waits to its time budget', async () => {
     const { hooks, as, runtime } = guarded()
     as('stuck').persist.tapPromise(() => new Promise(() => {}))
-    const waiting = failureOf(SlipstreamError, () => hooks.persist.promise([], []))
+    const waiting = failureOf(SlipstreamError, () => hooks.persist.promise([], NO_CHANGES))
     await settle()
     expect(runtime.timers).to.deep.equal([BUDGET_MS])
     await runtime.advance(BUDGET_MS)
@@ -188,11 +190,11 @@ describe('the guard', () => {
     const { hooks, as } = guarded()
     const route = new Route([])
     as('narrow').route.tap(() => route)
-    as('store').persist.tapAsync((_entries, _settlements, done) => done(null, [{ status: 'uncertain' }]))
+    as('store').persist.tapAsync((_entries, _changes, done) => done(null, [{ status: 'uncertain' }]))
     as('deaf').onReceive.tap(() => undefined)
     as('strict').onReceive.tap(() => ({ status: 'duplicate', recipients: 2 }))
     expect(hooks.route.call(new Route([]), message())).to.equal(route)
-    expect(await hooks.persist.promise([], [])).to.deep.equal([{ status: 'uncertain' }])
+    expect(await hooks.persist.promise([], NO_CHANGES)).to.deep.equal([{ status: 'uncertain' }])
     expect(hooks.onReceive.call(arrival())).to.deep.equal({ status: 'duplicate', recipients: 2 })
   })
 

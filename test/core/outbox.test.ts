@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { createHooks } from '../../core/hooks.ts'
-import type { Forwarding, RecipientRecord, Store } from '../../core/index.ts'
+import type { DueDelivery, Forwarding, RecipientRecord, Store } from '../../core/index.ts'
 import { DurableRecipient } from '../../core/recipients.ts'
 import { ManualRuntime, settle } from './manual-runtime.ts'
 import { delivery, instance, linkTo, RecordingLog } from './support.ts'
@@ -13,6 +13,7 @@ const peer: RecipientRecord = { name: 'b', role: 'instance', tags: [], clusterGr
 function outboxTo({ stored = [] as number[], bytes = 0 } = {}) {
   const runtime = new ManualRuntime()
   const hooks = createHooks()
+  const decided = new WeakSet<DueDelivery>()
   const store = {
     pending: async (_key: number, after: number, { messages }: { messages: number }) =>
       stored
@@ -29,12 +30,15 @@ function outboxTo({ stored = [] as number[], bytes = 0 } = {}) {
       log: new RecordingLog(),
       retryDelayMs: RETRY_DELAY_MS,
       frame: ({ message }) => message.messageId.padEnd(bytes),
+      isStrict: () => false,
+      decided,
     },
   )
   const due: string[][] = []
   hooks.republish.tap('test', (deliveries) => {
-    due.push(deliveries.map(({ message }) => message.messageId))
-    recipient.outbox.sendAgain(deliveries)
+    due.push(deliveries.map(({ delivery: { message }, cause }) => `${message.messageId} ${cause}`))
+    for (const one of deliveries) decided.add(one)
+    if (deliveries[0]?.cause === 'silence') recipient.outbox.sendAgain(deliveries)
   })
   const forwardings: Forwarding[] = []
   hooks.forwarded.tap('test', (some) => void forwardings.push(...some))
@@ -125,18 +129,32 @@ describe('an outbox', () => {
     expect(subject.outbox.pending).to.equal(0)
   })
 
-  it('declares due what was not acknowledged within the retry delay, once for each delay', async () => {
+  it('declares due what was not acknowledged within the retry delay, once; after another delay it closes the link', async () => {
     const subject = outboxTo()
-    const sent = await link(subject)
+    const { link, near } = linkTo({ instanceId: 'b', role: 'instance' })
+    subject.outbox.attach(link)
     offer(subject, 1, 2)
     await subject.runtime.advance(RETRY_DELAY_MS - 1)
     expect(subject.due).to.deep.equal([])
     await subject.runtime.advance(1)
-    expect(subject.due).to.deep.equal([ids(1, 2)])
+    expect(subject.due).to.deep.equal([['m-1 silence', 'm-2 silence']])
     await subject.runtime.advance(RETRY_DELAY_MS)
-    expect(subject.due).to.have.length(2)
-    expect(sent).to.deep.equal([...ids(1, 2), ...ids(1, 2), ...ids(1, 2)])
-    expect(subject.forwardings.map(({ sends }) => sends)).to.deep.equal([1, 1, 2, 2, 3, 3])
+    expect(subject.due).to.have.length(1)
+    expect(near.ending).to.include({ code: 1013 })
+    expect(near.sent).to.deep.equal([...ids(1, 2), ...ids(1, 2)])
+    expect(subject.forwardings.map(({ sends }) => sends)).to.deep.equal([1, 1, 2, 2])
+  })
+
+  it('sends nothing more on a link that it has given up', async () => {
+    const subject = outboxTo()
+    await link(subject)
+    offer(subject, 1)
+    await subject.runtime.advance(2 * RETRY_DELAY_MS)
+    offer(subject, 2)
+    expect(subject.forwardings.map(({ message }) => message.messageId)).to.deep.equal(['m-1', 'm-1'])
+    expect(subject.runtime.timers).to.deep.equal([])
+    subject.outbox.detach()
+    expect(await link(subject)).to.deep.equal(ids(1, 2))
   })
 
   it('gives the rest another full delay with each acknowledgement', async () => {
@@ -148,10 +166,10 @@ describe('an outbox', () => {
     await subject.runtime.advance(RETRY_DELAY_MS - 1)
     expect(subject.due).to.deep.equal([])
     await subject.runtime.advance(1)
-    expect(subject.due).to.deep.equal([ids(2, 3)])
+    expect(subject.due).to.deep.equal([['m-2 silence', 'm-3 silence']])
   })
 
-  it('lets nothing become due when all is acknowledged', async () => {
+  it('lets nothing become due when all is acknowledged, and then sets no alarm any more', async () => {
     const subject = outboxTo()
     await link(subject)
     offer(subject, 1)
@@ -202,7 +220,9 @@ describe('an outbox', () => {
       },
     } as unknown as Store
     const frame = () => 'frame'
-    const context = { store, runtime, hooks: subject.hooks, log, retryDelayMs: RETRY_DELAY_MS, frame }
+    const decided = new WeakSet<DueDelivery>()
+    const shared = { store, runtime, hooks: subject.hooks, log, retryDelayMs: RETRY_DELAY_MS }
+    const context = { ...shared, frame, isStrict: () => false, decided }
     const { outbox } = new DurableRecipient({ ...peer, key: 1, pending: 1 }, context)
     outbox.attach(instance('b'))
     await settle()

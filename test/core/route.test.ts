@@ -10,6 +10,7 @@ const recipient = (name: string): Recipient => ({
   connected: true,
   pending: 0,
   inFlight: 0,
+  deferred: 0,
   key: 1,
 })
 

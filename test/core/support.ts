@@ -2,7 +2,7 @@ import type { Introduction, Log, LogFields, LogLevel, Message } from '../../core
 import { Link } from '../../core/links.ts'
 import { entryLimits, linkLimits } from '../../core/protocol/limits.ts'
 import { Received } from '../../core/protocol/received.ts'
-import type { PendingDelivery, StoredMessage } from '../../core/store.ts'
+import type { Attempts, PendingDelivery, StoredMessage } from '../../core/store.ts'
 import { introduction, memoryPair } from '../support/memory-pair.ts'
 
 /** A link to somebody who says that of itself, and its two ends. */
@@ -35,8 +35,16 @@ export async function failureOf<Kind extends Error>(
   throw new Error('nothing was thrown')
 }
 
-export const delivery = (seq: number, message: Partial<StoredMessage> = {}): PendingDelivery => ({
+export const NO_ATTEMPTS: Attempts = { sends: 0, nacks: 0, timeouts: 0, disconnects: 0 }
+
+export const delivery = (
+  seq: number,
+  message: Partial<StoredMessage> = {},
+  { attempts = NO_ATTEMPTS, dueAt = 0 }: Partial<PendingDelivery> = {},
+): PendingDelivery => ({
   seq,
+  attempts,
+  dueAt,
   message: {
     seq,
     type: 'SK',
@@ -44,6 +52,8 @@ export const delivery = (seq: number, message: Partial<StoredMessage> = {}): Pen
     clusterGroupId: 'singleton',
     text: `{"type":"SK","messageId":"m-${seq}"}`,
     path: [],
+    orderingKey: undefined,
+    expiresAt: undefined,
     receivedAt: 0,
     ...message,
   },
@@ -60,6 +70,7 @@ export const message = (given: Partial<Message> = {}): Message => ({
   orderingKey: undefined,
   targetedTags: [],
   targetInstanceId: undefined,
+  expiresAt: undefined,
   path: [],
   text: '{}',
   fingerprint: '',

@@ -21,6 +21,8 @@ export interface ClientPlan {
   readonly thinkMs: number
   /** Chance that it forgets to acknowledge. */
   readonly forgets: () => number
+  /** Whether it refuses some of what it gets. */
+  readonly refuses: () => boolean
 }
 
 /**
@@ -97,12 +99,26 @@ export class Client {
   }
 
   #take(messageId: string, connection: Connection): void {
-    const { thinkMs, named, forgets } = this.plan
+    const { thinkMs, named, forgets, refuses } = this.plan
     if (!named || this.#random.chance(forgets())) return
+    const refusal = refuses() ? this.#refusal() : undefined
+    if (refusal) {
+      connection.send(JSON.stringify({ type: 'NACK', messageId, ...refusal }))
+      return
+    }
     this.#later(this.#random.heavyTail(thinkMs), `has ${messageId}`, () => {
       this.#ledger.tookBy(this.plan.host, messageId)
       connection.send(`{"type":"ACK","messageId":"${messageId}"}`)
     })
+  }
+
+  /** Now and then it is busy, or cannot take something, more rarely not ever. */
+  #refusal(): object | undefined {
+    const chance = this.#random.next()
+    if (chance < 0.1) return { code: 'BUSY', retryable: true, retryAfterMs: this.#random.integer(0, 5_000) }
+    if (chance < 0.35) return { code: 'STORE_UNAVAILABLE', retryable: true }
+    if (chance < 0.38) return { code: 'INVALID_MESSAGE', retryable: false }
+    return undefined
   }
 
   #lost(connection: Connection, code: number, reason: string): void {

@@ -1,8 +1,10 @@
 import type {
   Batch,
+  DeadLetterId,
+  PendingDelivery,
   RecipientKey,
   RecipientRecord,
-  Settlement,
+  RevivedDelivery,
   Store,
   StoreContext,
   StoreState,
@@ -16,6 +18,7 @@ export interface DiskObserver {
   saved(host: string, key: RecipientKey, record: RecipientRecord): void
   renamed(host: string, from: string, to: string, key: RecipientKey): void
   forgot(host: string, key: RecipientKey): void
+  revived(host: string, deliveries: readonly RevivedDelivery[]): void
 }
 
 /** What one instance has on disk. It survives every crash; what is written to it is durable at once. */
@@ -67,10 +70,15 @@ export class Disk {
     this.#observer.forgot(this.host, key)
   }
 
-  /** Places of all deliveries that wait for a recipient. */
-  async waiting(recipient: RecipientKey): Promise<readonly Settlement['seq'][]> {
+  async reviveDeadLetters(ids: readonly DeadLetterId[]): Promise<readonly RevivedDelivery[]> {
+    const revived = await this.store.reviveDeadLetters(ids)
+    this.#observer.revived(this.host, revived)
+    return revived
+  }
+
+  /** All deliveries that wait for a recipient. */
+  waiting(recipient: RecipientKey): Promise<readonly PendingDelivery[]> {
     const all = { messages: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY }
-    const deliveries = await this.store.pending(recipient, 0, all)
-    return deliveries.map(({ seq }) => seq)
+    return this.store.pending(recipient, 0, all)
   }
 }

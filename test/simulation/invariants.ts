@@ -1,3 +1,4 @@
+import type { PendingDelivery } from '../../core/index.ts'
 import type { Disk } from './disk.ts'
 import type { Ledger } from './ledger.ts'
 import { isOnTheWay, type Neighbours } from './on-the-way.ts'
@@ -66,24 +67,50 @@ export class Invariants {
     return true
   }
 
-  /** For each recipient, targeted = acknowledged + pending: what should wait on disk is what waits there. */
+  /** For each recipient, the sums are right, and what should wait on disk is what waits there. */
   async #conserved(disk: Disk): Promise<void> {
     const { host } = disk
-    for (const [key, deliveries] of this.#ledger.facts(host).waiting) {
-      const found = await disk.waiting(key)
-      if (found.length === deliveries.size && found.every((seq) => deliveries.has(seq))) continue
-      const name = hostOf(this.#ledger.facts(host).names.get(key) ?? '')
+    let deaths = 0
+    for (const { recipient, targeted, acked, pending, dead, collapsed, forgotten } of disk.store.ledger()) {
+      deaths += dead
+      if (targeted === acked + pending + dead + collapsed + forgotten) continue
       this.#world.violate(
-        'targeted = acknowledged + pending',
+        'targeted = acked + pending + dead + collapsed + forgotten',
+        `${host} for ${recipient}: ${targeted} = ${acked} + ${pending} + ${dead} + ${collapsed} + ${forgotten}`,
+      )
+    }
+    const expected = this.#ledger.facts(host).deaths
+    if (deaths !== expected) this.#world.violate('what died is counted', `${deaths} of ${expected} at ${host}`)
+    for (const [key, deliveries] of this.#ledger.facts(host).waiting) {
+      const waiting = await disk.waiting(key)
+      const found = waiting.map(({ seq }) => seq)
+      const name = hostOf(this.#ledger.facts(host).names.get(key) ?? '')
+      this.#counted(host, name, waiting)
+      if (found.length === deliveries.size && found.every((seq) => deliveries.has(seq))) continue
+      this.#world.violate(
+        'what is neither acknowledged nor dead waits',
         `${host} for ${name}: ${[...deliveries.keys()]} should wait, ${found} do`,
       )
+    }
+  }
+
+  /** What was written of failures is what can be read. */
+  #counted(host: string, recipient: string, waiting: readonly PendingDelivery[]): void {
+    // Of two names of one recipient, each has counts of its own, of which one remains.
+    if (this.#ledger.hasTwoNames(host, recipient)) return
+    for (const { message, attempts } of waiting) {
+      const written = this.#ledger.facts(host).attempts.get(`${message.messageId} ${recipient}`)
+      if (!written || JSON.stringify(written) === JSON.stringify(attempts)) continue
+      this.#world.violate('failures stay counted', `${message.messageId} at ${host} for ${recipient}`)
     }
   }
 
   #notLost(publication: Publication, targets: Set<Place>): void {
     for (const target of targets) {
       if (this.#ledger.arrived(publication, target)) targets.delete(target)
-      else if (!isOnTheWay(this.#ledger, this.#neighbours, publication, target)) {
+      else if (isOnTheWay(this.#ledger, this.#neighbours, publication, target, 'waits')) continue
+      else if (isOnTheWay(this.#ledger, this.#neighbours, publication, target, 'died')) targets.delete(target)
+      else {
         this.#world.violate('nothing acknowledged is lost', `${publication.messageId} for ${target.name}`)
       }
     }

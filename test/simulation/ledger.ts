@@ -1,7 +1,19 @@
-import type { Batch, RecipientKey, RecipientRecord, StoreVerdict } from '../../core/index.ts'
+import type {
+  Attempts,
+  Batch,
+  Death,
+  RecipientKey,
+  RecipientRecord,
+  RevivedDelivery,
+  StoreVerdict,
+} from '../../core/index.ts'
 import type { DiskObserver } from './disk.ts'
 import { APPLIED_TYPE, isFor, type Place, type Publication } from './publication.ts'
 import { hostOf } from './transport.ts'
+
+/** The rules of §6 of the protocol, with default settings. */
+const MAX_FAILURES = 3
+const POISON_DISCONNECTS = 20
 
 /** What one instance durably knows, kept beside its disk by somebody who makes no mistakes. */
 export interface HostFacts {
@@ -15,6 +27,12 @@ export interface HostFacts {
   readonly waiting: Map<RecipientKey, Map<number, string>>
   /** Deliveries of which it is on disk that they are done. */
   readonly settled: Set<string>
+  /** Deliveries of which it is on disk that they are dead letters. */
+  readonly dead: Set<string>
+  /** How often a delivery of it died. */
+  deaths: number
+  /** Failures of deliveries that are counted on disk. */
+  readonly attempts: Map<string, Attempts>
   /** In which of its lives it has applied each message. */
   readonly applied: Map<string, Set<number>>
 }
@@ -33,10 +51,16 @@ export class Ledger implements DiskObserver {
   readonly taken = new Map<string, Set<string>>()
   /** Where something changed since the last check. */
   readonly changed = new Set<string>()
+  /** How often each recipient has refused each message for now, and which it has refused for good. */
+  readonly refusals = new Map<string, number>()
+  readonly rejections = new Set<string>()
   readonly #renames = new Map<string, number>()
   readonly #violate: Violate
+  readonly #now: (host: string) => number
 
-  constructor(places: readonly Place[], violate: Violate) {
+  /** @param now what the wall clock of a host says */
+  constructor(places: readonly Place[], violate: Violate, now: (host: string) => number) {
+    this.#now = now
     this.places = new Map(places.map((place) => [place.name, place]))
     this.#violate = violate
     for (const { name, role } of places) {
@@ -53,9 +77,14 @@ export class Ledger implements DiskObserver {
     this.changed.add(host)
   }
 
-  wrote(host: string, { entries, settlements }: Batch, verdicts: readonly StoreVerdict[]): void {
+  wrote(host: string, { entries, settlements, retries, deaths }: Batch, verdicts: readonly StoreVerdict[]): void {
     this.changed.add(host)
     for (const { recipient, seq } of settlements) this.#settle(host, recipient, seq)
+    for (const death of deaths) this.#bury(host, death)
+    for (const { recipient, seq, attempts } of retries) {
+      const delivery = this.#delivery(host, recipient, seq)
+      if (delivery !== undefined) this.facts(host).attempts.set(delivery, attempts)
+    }
     entries.forEach(({ message, recipients }, index) => {
       const verdict = verdicts[index] as StoreVerdict
       const { messageId } = message
@@ -102,9 +131,35 @@ export class Ledger implements DiskObserver {
     return this.#renames.get(`${host} ${recipient}`) ?? 0
   }
 
+  /** Whether a host knows a recipient by its address and by its id, or did so once. */
+  hasTwoNames(host: string, recipient: string): boolean {
+    const names = [...this.facts(host).names.values()].filter((name) => hostOf(name) === recipient)
+    return names.length > 1 || this.renames(host, recipient) > 0
+  }
+
   forgot(host: string, key: RecipientKey): void {
     this.facts(host).names.delete(key)
     this.facts(host).waiting.delete(key)
+  }
+
+  revived(host: string, deliveries: readonly RevivedDelivery[]): void {
+    const facts = this.facts(host)
+    const { waiting, dead, attempts } = facts
+    facts.deaths -= deliveries.length
+    for (const { recipient, seq, message } of deliveries) {
+      waiting.get(recipient)?.set(seq, message.messageId)
+      const delivery = this.#delivery(host, recipient, seq) as string
+      dead.delete(delivery)
+      attempts.delete(delivery)
+    }
+    this.changed.add(host)
+  }
+
+  /** A recipient tells a host that it does not take the message: for now, or for good. */
+  refused(recipient: string, messageId: string, retryable: boolean): void {
+    const refusal = `${messageId} ${recipient}`
+    if (retryable) this.refusals.set(refusal, 1 + (this.refusals.get(refusal) ?? 0))
+    else this.rejections.add(refusal)
   }
 
   /** Whether a recipient's own facts say that it has the message. */
@@ -151,6 +206,38 @@ export class Ledger implements DiskObserver {
     else this.#violate('deliveries have a recipient', `${messageId} at ${host} for the unknown ${key}`)
   }
 
+  /** The id of the message that waits there, and for whom. */
+  #delivery(host: string, key: RecipientKey, seq: number): string | undefined {
+    const { waiting, names } = this.facts(host)
+    const messageId = waiting.get(key)?.get(seq)
+    return messageId === undefined ? undefined : `${messageId} ${hostOf(names.get(key) as string)}`
+  }
+
+  #bury(host: string, death: Death): void {
+    const delivery = this.#delivery(host, death.recipient, death.seq)
+    if (delivery === undefined) return
+    const facts = this.facts(host)
+    if (!this.#isLegal(host, delivery, death)) {
+      const { reason, attempts } = death
+      this.#violate(
+        'a delivery dies for a legal reason only',
+        `${delivery} at ${host}: ${reason} ${JSON.stringify(attempts)}`,
+      )
+    }
+    facts.waiting.get(death.recipient)?.delete(death.seq)
+    facts.dead.add(delivery)
+    facts.deaths++
+  }
+
+  #isLegal(host: string, delivery: string, { reason, attempts: { nacks, timeouts, disconnects } }: Death): boolean {
+    const { expiresAt = Number.POSITIVE_INFINITY } = this.publications.get(delivery.split(' ')[0] as string) ?? {}
+    if (reason === 'EXPIRED') return expiresAt <= this.#now(host)
+    if (reason === 'REJECTED') return this.rejections.has(delivery)
+    if (reason === 'POISON') return disconnects >= POISON_DISCONNECTS
+    if (reason !== 'ATTEMPTS_EXHAUSTED') return false
+    return nacks + timeouts > MAX_FAILURES && nacks <= (this.refusals.get(delivery) ?? 0)
+  }
+
   #settle(host: string, key: RecipientKey, seq: number): void {
     const { waiting, names, settled } = this.facts(host)
     const messageId = waiting.get(key)?.get(seq)
@@ -172,6 +259,9 @@ function emptyFacts(): HostFacts {
     names: new Map(),
     waiting: new Map(),
     settled: new Set(),
+    dead: new Set(),
+    deaths: 0,
+    attempts: new Map(),
     applied: new Map(),
   }
 }

@@ -7,22 +7,27 @@ export type Neighbours = ReadonlyMap<string, readonly string[]>
 
 /**
  * Whether a message that has not arrived at its target still will: some instance has it on disk, with a delivery that
- * waits for somebody from whom a way leads to the target over instances that do not have it yet.
+ * waits for somebody from whom a way leads to the target over instances that do not have it yet. Or, if that is asked,
+ * whether such a delivery was given up: then it is a dead letter that the target lacks it.
  */
-export function isOnTheWay(ledger: Ledger, neighbours: Neighbours, publication: Publication, target: Place): boolean {
+export function isOnTheWay(
+  ledger: Ledger,
+  neighbours: Neighbours,
+  publication: Publication,
+  target: Place,
+  state: 'waits' | 'died',
+): boolean {
+  const holds = holding[state]
   const { messageId } = publication
   if (target.role === 'instance' && ledger.facts(target.name).seqs.has(messageId)) {
-    return waits(ledger, target.name, '@self', messageId)
+    return holds(ledger, target.name, '@self', messageId)
   }
   const seen = new Set([target.name])
   for (const place of seen) {
-    for (const neighbour of neighbours.get(place) ?? []) {
-      const facts = ledger.hosts.get(neighbour)
-      if (!facts?.seqs.has(messageId)) {
-        if (facts) seen.add(neighbour)
-      } else if (waits(ledger, neighbour, place, messageId)) {
-        return true
-      }
+    const instances = (neighbours.get(place) ?? []).filter((name) => ledger.hosts.has(name))
+    for (const neighbour of instances) {
+      if (!ledger.facts(neighbour).seqs.has(messageId)) seen.add(neighbour)
+      else if (holds(ledger, neighbour, place, messageId)) return true
     }
   }
   return false
@@ -34,3 +39,9 @@ function waits(ledger: Ledger, host: string, recipient: string, messageId: strin
   for (const [key, name] of names) if (hostOf(name) === recipient && waiting.get(key)?.has(seq)) return true
   return false
 }
+
+function died(ledger: Ledger, host: string, recipient: string, messageId: string): boolean {
+  return ledger.facts(host).dead.has(`${messageId} ${recipient}`)
+}
+
+const holding = { waits, died }

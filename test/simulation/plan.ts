@@ -19,6 +19,10 @@ export interface Faults {
   readonly forgetfulClients: boolean
   readonly skew: boolean
   readonly failover: boolean
+  /** Applications refuse what they get, for now or for good, or ask to be left alone. */
+  readonly refusals: boolean
+  /** Some messages have a time beyond which nobody wants them. */
+  readonly expiry: boolean
 }
 
 /** Everything about a run that is drawn before it begins. */
@@ -77,6 +81,8 @@ function drawFaults(random: Random): Faults {
     forgetfulClients: sometimes(),
     skew: sometimes(),
     failover: sometimes(),
+    refusals: sometimes(),
+    expiry: sometimes(),
   }
 }
 

@@ -12,12 +12,16 @@ export interface Publication {
   readonly value: string
   readonly targetedTags: readonly string[]
   readonly targetInstanceId: string | undefined
+  /** Not delivered past it, in milliseconds since the epoch. */
+  readonly expiresAt: number | undefined
 }
 
-export function frameOf({ messageId, type, key, value, targetedTags, targetInstanceId }: Publication): string {
+export function frameOf({ messageId, type, key, value, ...rest }: Publication): string {
+  const { targetedTags, targetInstanceId, expiresAt } = rest
+  const expiry = expiresAt === undefined ? '' : `,"expiresAt":${expiresAt}`
   const tags = targetedTags.length > 0 ? `,"targetedTags":${JSON.stringify(targetedTags)}` : ''
   const target = targetInstanceId ? `,"targetInstanceId":"${targetInstanceId}"` : ''
-  return `{"type":"${type}","messageId":"${messageId}","key":"${key}","value":${value}${tags}${target}}`
+  return `{"type":"${type}","messageId":"${messageId}","key":"${key}","value":${value}${tags}${target}${expiry}}`
 }
 
 /** An instance or application of the plan, and what it bears. */

@@ -1,4 +1,4 @@
-import type { Batch, Entry, Message, Plugin, Store } from '../../core/index.ts'
+import type { Batch, DueDelivery, Entry, Kernel, Message, Plugin, Store } from '../../core/index.ts'
 import { ack } from '../../plugins/messages/ack.ts'
 import type { Sabotage } from './scenario.ts'
 
@@ -13,6 +13,9 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   'a store that answers before it has written': { plugins: replaced('store-simulated', withLyingStore) },
   'a store that loses deliveries': { disk: (store) => changedWrites(store, { entry: withoutLastRecipient }) },
   'a store that forgets what is settled': { disk: (store) => changedWrites(store, { settlements: false }) },
+  'a store that forgets failures': { disk: (store) => changedWrites(store, { retries: false }) },
+  'a republish that counts absence': { plugins: replaced('republish', impatient) },
+  'a republish that forgets to write the retry': { plugins: replaced('republish', forgetful) },
   'a store that does not recognise repetitions': { disk: (store) => changedWrites(store, { entry: unrecognisable }) },
   'a store that prints texts anew': { disk: (store) => changedWrites(store, { entry: printedAnew }) },
 }
@@ -72,6 +75,42 @@ function fireAndForget(): Plugin {
   }
 }
 
+/** Whoever is silent or away uses up the attempts of what waits for it. */
+function impatient(sound: Plugin): Plugin {
+  const absences = new Map<string, number>()
+  return withRepublish(sound, (kernel, { recipient, delivery, cause }) => {
+    if (cause !== 'silence' && cause !== 'disconnect') return false
+    const id = `${kernel.instanceId} ${recipient.name} ${delivery.message.messageId}`
+    absences.set(id, (absences.get(id) ?? 0) + 1)
+    return (absences.get(id) as number) > 1 ? 'dead' : false
+  })
+}
+
+/** What the recipient refuses for now goes again, and nothing is counted. */
+function forgetful(sound: Plugin): Plugin {
+  return withRepublish(sound, (_, { cause }) => cause === 'nack' && 'undecided')
+}
+
+type Verdict = 'dead' | 'undecided' | false
+
+/** The sound plugin, but for those failures on which `judge` has something else to say. */
+function withRepublish(sound: Plugin, judge: (kernel: Kernel, due: DueDelivery) => Verdict): Plugin {
+  return {
+    name: 'republish',
+    apply(kernel) {
+      const tap: Kernel['hooks']['republish']['tap'] = (decide) =>
+        kernel.hooks.republish.tap((due) => {
+          const verdicts = new Map(due.map((one) => [one, judge(kernel, one)]))
+          for (const [one, verdict] of verdicts)
+            if (verdict === 'dead') kernel.deliveries.deadLetter(one, 'ATTEMPTS_EXHAUSTED')
+          return decide(due.filter((one) => verdicts.get(one) === false))
+        })
+      const hooks = { ...kernel.hooks, republish: { ...kernel.hooks.republish, tap } }
+      return sound.apply(Object.create(kernel, { hooks: { value: hooks } }))
+    },
+  }
+}
+
 function withLyingStore(sound: Plugin): Plugin {
   return {
     name: 'store-simulated',
@@ -93,14 +132,17 @@ function lying(store: Store): Store {
 interface Changes {
   readonly entry?: (entry: Entry) => Entry
   readonly settlements?: false
+  readonly retries?: false
 }
 
-function changedWrites(store: Store, { entry = (same) => same, settlements }: Changes): Store {
+function changedWrites(store: Store, { entry = (same) => same, settlements, retries }: Changes): Store {
   return delegating(store, {
     write: (batch: Batch) =>
       store.write({
         entries: batch.entries.map(entry),
         settlements: settlements === false ? [] : batch.settlements,
+        retries: retries === false ? [] : batch.retries,
+        deaths: batch.deaths,
       }),
   })
 }
@@ -131,6 +173,11 @@ function delegating(store: Store, changes: Pick<Store, 'write'>): Store {
     saveRecipient: (recipient) => store.saveRecipient(recipient),
     renameRecipient: (from, to) => store.renameRecipient(from, to),
     forgetRecipient: (key) => store.forgetRecipient(key),
+    deadLetters: (filter, page) => store.deadLetters(filter, page),
+    reviveDeadLetters: (ids) => store.reviveDeadLetters(ids),
+    discardDeadLetters: (ids) => store.discardDeadLetters(ids),
+    purge: (limits) => store.purge(limits),
+    ledger: () => store.ledger(),
     statistics: () => store.statistics(),
     close: () => store.close(),
     ...changes,

@@ -9,12 +9,14 @@ import { Network } from './network.ts'
 import { Node } from './node.ts'
 import { drawPlan, homeOf, type Plan } from './plan.ts'
 import { APPLIED_TYPE, type Place, type Publication } from './publication.ts'
+import { EPOCH_MS } from './runtime.ts'
 import type { DiskConditions } from './store.ts'
 import { Traffic } from './traffic.ts'
 import type { Conditions } from './wire.ts'
 import { witness } from './witness.ts'
 import { type Violation, World } from './world.ts'
 
+const HOUR_MS = 3_600_000
 const RETRY_DELAY_MS = 2_000
 const ACQUAINTANCE_MS = 90_000
 const PUBLISHING_MS = 60_000
@@ -50,6 +52,7 @@ class Scenario {
   readonly #seed: number
   readonly #world: World
   readonly #plan: Plan
+  readonly #skews: ReadonlyMap<string, number>
   readonly #ledger: Ledger
   readonly #traffic: Traffic
   readonly #network: Network
@@ -64,7 +67,11 @@ class Scenario {
     this.#world = new World(seed)
     this.#plan = drawPlan(this.#world.random.fork())
     const { places, neighbours, faults } = this.#plan
-    this.#ledger = new Ledger(places, (invariant, detail) => this.#world.violate(invariant, detail))
+    this.#skews = new Map(
+      places.map(({ name }) => [name, faults.skew ? this.#world.random.between(-HOUR_MS, HOUR_MS) : 0]),
+    )
+    const clock = (host: string) => EPOCH_MS + this.#world.now + (this.#skews.get(host) as number)
+    this.#ledger = new Ledger(places, (invariant, detail) => this.#world.violate(invariant, detail), clock)
     this.#traffic = new Traffic(this.#world, this.#ledger)
     this.#network = new Network(this.#world, this.#traffic, this.#conditions())
     const instances = places.filter(({ role }) => role === 'instance')
@@ -154,12 +161,12 @@ class Scenario {
   }
 
   #node({ name, tags }: Place, disk: Disk, sabotage: Sabotage): Node {
-    const { faults, peers } = this.#plan
+    const { peers } = this.#plan
     const plan = {
       name,
       tags,
       peers: peers.get(name) ?? [],
-      skewMs: faults.skew ? this.#world.random.between(-3_600_000, 3_600_000) : 0,
+      skewMs: this.#skews.get(name) as number,
       settings: { retryDelayMs: RETRY_DELAY_MS },
       diskConditions: () => this.#diskConditions(),
       witness: () => witness(this.#world, this.#ledger, this.#traffic, name, RETRY_DELAY_MS),
@@ -179,7 +186,12 @@ class Scenario {
       homes: [home, ...elsewhere.filter((name) => this.#ledger.hosts.has(name))],
       thinkMs: this.#world.random.pick([0.1, 5, 300]),
       forgets: () => (faults.forgetfulClients && !this.#peace ? 0.2 : 0),
+      refuses: () => faults.refusals && !this.#peace,
     })
+  }
+
+  #expiry(): number {
+    return Math.floor(EPOCH_MS + this.#world.now + this.#world.random.between(0, 2 * PUBLISHING_MS))
   }
 
   #schedulePublications(): void {
@@ -207,6 +219,7 @@ class Scenario {
       key: `key-${random.integer(1, 4)}`,
       value: type === 'SA' ? `[${value}]` : value,
       targetedTags: addressed === 'tags' ? [random.pick(['aws', 'gcp', 'eu', 'us', 'app'])] : [],
+      expiresAt: this.#plan.faults.expiry && random.chance(0.3) ? this.#expiry() : undefined,
       targetInstanceId: addressed === 'target' ? random.pick(this.#nodes).plan.name : undefined,
     }
   }

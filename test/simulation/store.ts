@@ -1,6 +1,10 @@
 import {
   type Batch,
+  type DeadLetterFilter,
+  type DeadLetterId,
+  type DeadLetterPage,
   type PendingLimit,
+  type PurgeLimits,
   type RecipientKey,
   type RecipientRecord,
   type Store,
@@ -53,8 +57,9 @@ export class SimulatedStore implements Store {
   }
 
   write(batch: Batch) {
-    const { entries, settlements } = batch
-    return this.#enqueue(`write ${entries.length}+${settlements.length}`, () => this.#disk.write(batch))
+    const { entries, settlements, retries, deaths } = batch
+    const label = `write ${entries.length}+${settlements.length}+${retries.length}+${deaths.length}`
+    return this.#enqueue(label, () => this.#disk.write(batch))
   }
 
   /** Reads what is durable, either when it is asked or when it answers. */
@@ -79,6 +84,26 @@ export class SimulatedStore implements Store {
 
   forgetRecipient(key: RecipientKey) {
     return this.#enqueue(`forget ${key}`, () => this.#disk.forgetRecipient(key))
+  }
+
+  deadLetters(filter: DeadLetterFilter, page: DeadLetterPage) {
+    return this.#enqueue('dead letters', () => this.#disk.store.deadLetters(filter, page))
+  }
+
+  reviveDeadLetters(ids: readonly DeadLetterId[]) {
+    return this.#enqueue(`revive ${ids.length}`, () => this.#disk.reviveDeadLetters(ids))
+  }
+
+  discardDeadLetters(ids: readonly DeadLetterId[]) {
+    return this.#enqueue(`discard ${ids.length}`, () => this.#disk.store.discardDeadLetters(ids))
+  }
+
+  purge(limits: PurgeLimits) {
+    return this.#enqueue('purge', () => this.#disk.store.purge(limits))
+  }
+
+  ledger() {
+    return this.#disk.store.ledger()
   }
 
   statistics() {

@@ -1,4 +1,4 @@
-import { MAX_PATH_LENGTH } from '../../core/index.ts'
+import { type Attempts, MAX_PATH_LENGTH } from '../../core/index.ts'
 import type { Ledger } from './ledger.ts'
 import { isFor, type Place, type Publication } from './publication.ts'
 import type { End, WireObserver } from './wire.ts'
@@ -23,6 +23,8 @@ export class Traffic implements WireObserver {
   readonly #sends = new Map<string, number>()
   /** How often each delivery may go again, because it was due. */
   readonly #due = new Map<string, number>()
+  /** What must be counted on disk of each delivery that failed, before it goes again. */
+  readonly #failures = new Map<string, Attempts>()
   /** Deliveries that some life of an instance knows to be done. */
   readonly #done = new Set<string>()
   /** The last place in the sender's store from which something went over each wire for the first time. */
@@ -53,6 +55,12 @@ export class Traffic implements WireObserver {
     this.#due.set(delivery, (this.#due.get(delivery) ?? 0) + 1)
   }
 
+  /** The bus at a host means to send a delivery again, or to give it up, after a failure that must be counted first. */
+  failed(host: string, recipient: string, messageId: string, attempts: Attempts): void {
+    this.#failures.set(`${this.#era(host, recipient)} ${messageId}`, attempts)
+    this.due(host, recipient, messageId)
+  }
+
   /** The bus at a host knows that a delivery is done. */
   done(host: string, recipient: string, messageId: string): void {
     this.#done.add(`${this.#era(host, recipient)} ${messageId}`)
@@ -63,9 +71,17 @@ export class Traffic implements WireObserver {
     return Math.max(0, ...this.#hops.values())
   }
 
-  #sentByClient(end: End, { type, messageId = '' }: Frame): void {
-    if (type === 'ACK') return
+  #sentByClient(end: End, frame: Frame): void {
+    const { type, messageId = '' } = frame
+    if (type === 'NACK') this.#refusedByClient(end, frame)
+    if (type === 'ACK' || type === 'NACK') return
     this.#entries.set(messageId, (this.#entries.get(messageId) ?? new Set()).add(end.address))
+  }
+
+  /** Who is busy gets it again without a failure that is counted. */
+  #refusedByClient(end: End, { messageId = '', code, retryable = false }: Frame): void {
+    if (code === 'BUSY') this.due(this.#other(end), end.host, messageId)
+    else this.#ledger.refused(end.host, messageId, retryable)
   }
 
   #sentAcknowledgement(end: End, { messageId = '' }: Frame, publication: Publication | undefined): void {
@@ -75,7 +91,8 @@ export class Traffic implements WireObserver {
     if (publication && publication.publisher === this.#other(end)) this.acknowledged(publication)
   }
 
-  #sentRefusal(end: End, { messageId, code, retryable }: Frame): void {
+  #sentRefusal(end: End, { messageId = '', code, retryable = false }: Frame): void {
+    this.#ledger.refused(end.host, messageId, retryable)
     if (!retryable) this.#violate('a good message is not refused', `${messageId} by ${end.host}: ${code}`)
   }
 
@@ -114,7 +131,7 @@ export class Traffic implements WireObserver {
   /** What is sent is durable here and not done; and on one connection it goes once, unless it was due again. */
   #onlyWhatIsOpen(end: End, messageId: string, durable: boolean): void {
     const recipient = this.#other(end)
-    const { seqs, settled } = this.#ledger.facts(end.host)
+    const { seqs, settled, dead, attempts } = this.#ledger.facts(end.host)
     const detail = `${messageId} from ${end.host} to ${recipient} on ${end.address}`
     const seq = seqs.get(messageId)
     if (seq === undefined) {
@@ -122,14 +139,25 @@ export class Traffic implements WireObserver {
       return
     }
     if (settled.has(`${messageId} ${recipient}`)) this.#violate('what is done is not sent again', `${detail}, settled`)
+    if (dead.has(`${messageId} ${recipient}`)) this.#violate('what is dead is not sent again', detail)
     if (this.#done.has(`${this.#era(end.host, recipient)} ${messageId}`)) {
       this.#violate('what is done is not sent again', `${detail}, acknowledged`)
     }
     const onWire = `${this.#era(end.host, recipient)} ${end.address} ${messageId}`
     const sends = (this.#sends.get(onWire) ?? 0) + 1
     this.#sends.set(onWire, sends)
+    this.#isCounted(end.host, recipient, messageId, detail)
     if (sends > 1) this.#wasDue(end.host, recipient, messageId, detail)
-    else if (durable) this.#inOrder(end, seq, detail)
+    else if (durable && !attempts.has(`${messageId} ${recipient}`)) this.#inOrder(end, seq, detail)
+  }
+
+  #isCounted(host: string, recipient: string, messageId: string, detail: string): void {
+    const failures = this.#failures.get(`${this.#era(host, recipient)} ${messageId}`)
+    if (!failures) return
+    const onDisk = this.#ledger.facts(host).attempts.get(`${messageId} ${recipient}`)
+    const { nacks = 0, timeouts = 0, disconnects = 0 } = onDisk ?? {}
+    if (nacks >= failures.nacks && timeouts >= failures.timeouts && disconnects >= failures.disconnects) return
+    this.#violate('a failure is counted on disk before the next attempt', detail)
   }
 
   #wasDue(host: string, recipient: string, messageId: string, detail: string): void {

@@ -29,10 +29,14 @@ export function witness(world: World, ledger: Ledger, traffic: Traffic, host: st
         traffic.done(host, hostOf(recipient.name), message.messageId)
       })
       kernel.hooks.republish.tap((due) => {
-        for (const { recipient, message } of due) {
+        for (const { recipient, delivery, cause, attempts } of due) {
+          const { messageId } = delivery.message
           const quiet = world.now - (progress.get(recipient.name) ?? Number.NEGATIVE_INFINITY)
-          if (quiet < retryDelayMs) world.violate('due only after the retry delay', `${message.messageId} at ${host}`)
-          traffic.due(host, hostOf(recipient.name), message.messageId)
+          if (cause === 'silence' && quiet < retryDelayMs) {
+            world.violate('due only after the retry delay', `${messageId} at ${host}`)
+          }
+          if (cause === 'silence') traffic.due(host, hostOf(recipient.name), messageId)
+          else traffic.failed(host, hostOf(recipient.name), messageId, attempts)
         }
       })
       kernel.logSink(

@@ -39,10 +39,12 @@ function status(kernel: Kernel) {
 
 function connections(kernel: Kernel) {
   const addresses = new Map(kernel.links().map(({ recipient, address }) => [recipient as Recipient, address]))
+  const ledger = new Map(kernel.ledger().map(({ recipient, ...sums }) => [recipient, sums]))
   return kernel.recipients().map((recipient) => {
-    const { name, role, tags, durable, connected, inFlight, pending } = recipient
+    const { name, role, tags, durable, connected, inFlight, deferred, pending } = recipient
     const address = addresses.get(recipient)
-    return { name, role, tags: [...tags], durable, connected, address, inFlight, backlog: pending }
+    const figures = { inFlight, deferred, backlog: pending, sums: ledger.get(name) }
+    return { name, role, tags: [...tags], durable, connected, address, ...figures }
   })
 }
 

@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client'
 import type { Plugin } from '../../../core/index.ts'
+import { measureDeliveries } from './deliveries.ts'
 import { measureInstance } from './instance.ts'
 import { measureMesh } from './mesh.ts'
 import { processMetrics } from './process.ts'
@@ -17,6 +18,7 @@ export function prometheus(): Plugin {
     requires: ['http'],
     apply(kernel) {
       measureTraffic(kernel, registry)
+      measureDeliveries(kernel, registry)
       measureMesh(kernel, registry)
       measureStore(kernel, registry)
       measureInstance(kernel, registry)

@@ -33,7 +33,7 @@ const CODES = Object.keys({
 export function measureTraffic(kernel: Kernel, registry: Registry): void {
   measureArrivals(kernel, registry)
   measureStored(kernel, registry)
-  measureDeliveries(kernel, registry)
+  measureSendings(kernel, registry)
 }
 
 function measureArrivals({ hooks, messageTypes }: Kernel, registry: Registry): void {
@@ -92,7 +92,7 @@ function measureStored(kernel: Kernel, registry: Registry): void {
   counter(registry, { name: 'duplicates_total', help: again }, () => single(duplicates))
 }
 
-function measureDeliveries({ hooks, runtime, messageTypes }: Kernel, registry: Registry): void {
+function measureSendings({ hooks, runtime, messageTypes }: Kernel, registry: Registry): void {
   const forwarded = new Tally(messageTypes)
   let repeated = 0
   let settled = 0
@@ -112,9 +112,9 @@ function measureDeliveries({ hooks, runtime, messageTypes }: Kernel, registry: R
     settled++
     seconds.observe(Math.max(0, runtime.now() - message.receivedAt) / 1000)
   })
-  const help = 'Deliveries that went out for the first time on a link.'
+  const help = 'Deliveries that went out, without those that went out again after an attempt that did not succeed.'
   counter(registry, { name: 'messages_forwarded_total', help, labels: ['type'] }, () => forwarded.samples('type'))
-  const again = 'Deliveries that went out again on the same link, for want of an acknowledgement.'
+  const again = 'Deliveries that went out again after an attempt that did not succeed.'
   counter(registry, { name: 'republish_total', help: again }, () => single(repeated))
   const done = 'Deliveries that their recipients acknowledged.'
   counter(registry, { name: 'acks_total', help: done }, () => single(settled))

@@ -1,6 +1,8 @@
 import { expect } from 'chai'
 import { VERSION } from '../../../core/index.ts'
 import { statusApi } from '../../../plugins/admin/status/index.ts'
+import { republish } from '../../../plugins/delivery/republish.ts'
+import { nack } from '../../../plugins/messages/nack.ts'
 import { closeAll, eventually, publish, startBus } from './support.ts'
 
 const started = () => startBus({ plugins: [statusApi()], settings: { tags: ['eu'] } })
@@ -30,11 +32,25 @@ describe('status-api', () => {
       const { items } = (await ask('/api/v1/connections')).body as { items: readonly { name: string }[] }
       return items.find(({ name }) => name === 'pi-1')
     }
-    const constant = { name: 'pi-1', role: 'client', tags: ['us', 'eu'], durable: true, backlog: 1 }
+    const sums = { targeted: 1, acked: 0, pending: 1, dead: 0, collapsed: 0, forgotten: 0 }
+    const constant = { name: 'pi-1', role: 'client', tags: ['us', 'eu'], durable: true, deferred: 0, backlog: 1, sums }
     expect(await line()).to.deep.equal({ ...constant, connected: true, address: 'memory', inFlight: 1 })
     client.close()
     await eventually(async () => !JSON.stringify(await line()).includes('"connected":true'))
     expect(await line()).to.deep.equal({ ...constant, connected: false, inFlight: 0 })
+  })
+
+  it('says how many deliveries have failed and wait for their next attempt', async () => {
+    const plugins = [nack(), republish(), statusApi()]
+    const { ask, connect } = await startBus({ plugins, settings: { retryDelayMs: 60_000 } })
+    const client = connect({ instanceId: 'pi-1' })
+    await publish(connect(), 'm-1')
+    client.send({ type: 'NACK', messageId: 'm-1', code: 'INTERNAL', retryable: true })
+    const waiting = async () => {
+      const { items } = (await ask('/api/v1/connections')).body as { items: readonly { deferred: number }[] }
+      return items.some(({ deferred }) => deferred === 1)
+    }
+    await eventually(waiting)
   })
 
   it('has a line for each plugin, with its cost and its faults', async () => {

@@ -115,7 +115,10 @@ export async function ask(
   { method = 'GET', headers = {}, body }: Asked = {},
 ): Promise<Answered> {
   const { hostname, port } = new URL(address)
-  const outgoing = request({ hostname: hostname.replace(/[[\]]/g, ''), port, path, method, headers, agent: false })
+  // Node sends a DELETE with a body and no length, which nobody can read.
+  const length = body !== undefined && method === 'DELETE' ? { 'content-length': Buffer.byteLength(body) } : {}
+  const host = hostname.replace(/[[\]]/g, '')
+  const outgoing = request({ hostname: host, port, path, method, headers: { ...length, ...headers }, agent: false })
   outgoing.end(body)
   const [response] = await once(outgoing, 'response')
   let text = ''

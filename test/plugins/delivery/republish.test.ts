@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import type { Plugin } from '../../../core/index.ts'
 import { startBus } from '../../support/bus.ts'
 import { connect, eventually, nextMessage } from '../../support/client.ts'
 
@@ -26,21 +27,29 @@ describe('republish', () => {
     await nextMessage(application)
     await nextMessage(application)
     application.send({ type: 'ACK', messageId: 'm-1' })
-    const later = [await nextMessage(application), await nextMessage(application)].map(({ body }) => body.messageId)
-    expect(later).to.deep.equal(['m-2', 'm-2'])
+    expect((await nextMessage(application)).body.messageId).to.equal('m-2')
+    expect((await application.closed).code).to.equal(1013)
+    expect(application.frames.filter(({ body }) => body.messageId === 'm-1')).to.have.length(1)
   })
 
-  it('is logged as traffic, by recipient and attempt', async () => {
-    const bus = await startBus({ settings: { retryDelayMs: RETRY_DELAY_MS } })
+  it('is told as another forwarding, by recipient and attempt', async () => {
+    const told: unknown[] = []
+    const telling: Plugin = {
+      name: 'telling',
+      apply: ({ hooks }) =>
+        hooks.forwarded.tap((all) => {
+          for (const { recipient, message, sends } of all) told.push([recipient.name, message.messageId, sends])
+        }),
+    }
+    const bus = await startBus({ plugins: [telling], settings: { retryDelayMs: RETRY_DELAY_MS } })
     await connect(bus, { name: 'app', acknowledges: false })
     const publisher = await connect(bus)
     await publisher.publish(sk('m'))
-    await eventually(() => bus.log.some(({ event }) => event === 'republish'))
-    expect(bus.log.find(({ event }) => event === 'republish')).to.deep.equal({
-      level: 'message',
-      event: 'republish',
-      fields: { messageId: 'm', type: 'SK', recipient: 'app', attempt: 2 },
-    })
+    await eventually(() => told.length === 2)
+    expect(told).to.deep.equal([
+      ['app', 'm', 1],
+      ['app', 'm', 2],
+    ])
   })
 
   it('brings after a reconnect what was in flight, without waiting for the delay', async () => {

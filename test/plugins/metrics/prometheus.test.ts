@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { Plugin } from '../../../core/index.ts'
+import { republish } from '../../../plugins/delivery/republish.ts'
+import { nack } from '../../../plugins/messages/nack.ts'
 import { prometheus } from '../../../plugins/metrics/prometheus/index.ts'
 import { sqlite } from '../../../plugins/stores/sqlite/index.ts'
 import { requireService } from '../../support/services.ts'
@@ -79,6 +81,14 @@ describe('prometheus', () => {
       'persist_seconds_bucket{le="0.001"}',
       'delivery_seconds_count',
       'store_messages',
+      'dead_letters',
+      'dead_letters_total{reason="REJECTED"}',
+      'dead_letters_total{reason="POISON"}',
+      'delivery_failures_total{cause="nack"}',
+      'delivery_failures_total{cause="silence"}',
+      'deliveries{state="targeted"}',
+      'deliveries{state="collapsed"}',
+      'deliveries{state="forgotten"}',
       'store_pending',
       'plugin_faults_total{plugin="http"}',
     ]) {
@@ -147,8 +157,54 @@ describe('prometheus', () => {
     const { connect, series } = await startMetered({ plugins: [again], settings: { retryDelayMs: 20 } })
     connect({ instanceId: 'pi-1' })
     await publish(connect(), 'm-1')
-    await eventually(async () => ((await series('republish_total')) ?? 0) >= 2)
+    await eventually(async () => ((await series('republish_total')) ?? 0) >= 1)
     expect(await series('messages_forwarded_total{type="SK"}')).to.equal(1)
+  })
+
+  it('counts attempts that fail by their cause, and what is given up by its reason', async () => {
+    const { connect, series } = await startMetered({
+      plugins: [nack(), republish()],
+      settings: { retryDelayMs: 20, maxRepublishAttempts: 1 },
+    })
+    const listener = connect({ instanceId: 'pi-1' })
+    const refuse = async (messageId: string, times: number, retryable: boolean) => {
+      await eventually(() => listener.received.filter((one) => one.messageId === messageId).length === times)
+      listener.send({ type: 'NACK', messageId, code: 'INTERNAL', retryable })
+    }
+    const client = connect()
+    await publish(client, 'm-1')
+    await publish(client, 'm-2')
+    await refuse('m-1', 1, false)
+    await refuse('m-2', 1, true)
+    await refuse('m-2', 2, true)
+    await eventually(async () => (await series('dead_letters')) === 2)
+    expect(await series('delivery_failures_total{cause="rejection"}')).to.equal(1)
+    expect(await series('delivery_failures_total{cause="nack"}')).to.equal(2)
+    expect(await series('dead_letters_total{reason="REJECTED"}')).to.equal(1)
+    expect(await series('dead_letters_total{reason="ATTEMPTS_EXHAUSTED"}')).to.equal(1)
+    expect(await series('republish_total')).to.equal(1)
+  })
+
+  it('tells what became of everything that was for anybody, and nothing is missing', async () => {
+    const { connect, series, kernel } = await startMetered({
+      plugins: [nack(), republish()],
+      store: await sqliteStore(),
+    })
+    const listener = connect({ instanceId: 'pi-1' })
+    connect({ instanceId: 'pi-2' })
+    await eventually(() => kernel.links().length === 2)
+    const client = connect()
+    await publish(client, 'm-1')
+    await publish(client, 'm-2')
+    await eventually(() => listener.received.length === 2)
+    listener.send({ type: 'ACK', messageId: 'm-1' })
+    listener.send({ type: 'NACK', messageId: 'm-2', code: 'INVALID_MESSAGE', retryable: false })
+    await eventually(async () => (await series('deliveries{state="dead"}')) === 1)
+    expect(await series('deliveries{state="targeted"}')).to.equal(4)
+    expect(await series('deliveries{state="acked"}')).to.equal(1)
+    expect(await series('deliveries{state="pending"}')).to.equal(2)
+    expect(await series('deliveries{state="collapsed"}')).to.equal(0)
+    expect(await series('deliveries{state="forgotten"}')).to.equal(0)
   })
 
   it('counts who is linked and who is known', async () => {

@@ -1,0 +1,300 @@
+import { join } from 'node:path'
+import { expect } from 'chai'
+import type { LogFields, Plugin } from '../../../core/index.ts'
+import { deadLettersApi } from '../../../plugins/admin/dead-letters/index.ts'
+import { republish } from '../../../plugins/delivery/republish.ts'
+import { nack } from '../../../plugins/messages/nack.ts'
+import { memory } from '../../../plugins/stores/memory.ts'
+import { sqlite } from '../../../plugins/stores/sqlite/index.ts'
+import {
+  type Answered,
+  type Client,
+  closeAll,
+  eventually,
+  publish,
+  type Running,
+  startBus,
+  temporaryFolder,
+} from './support.ts'
+
+const PATH = '/api/v1/dead-letters'
+const JSON_TYPE = { 'content-type': 'application/json' }
+
+interface Item {
+  readonly id: number
+  readonly messageId: string
+  readonly recipient: string
+}
+
+interface Desk extends Running {
+  /** What was logged about dead letters. */
+  readonly audit: readonly { readonly event: string; readonly fields: LogFields }[]
+  list(query?: string): Promise<{ readonly total: number; readonly items: readonly Item[]; readonly next?: number }>
+  replay(wish?: unknown, query?: string): Promise<Answered>
+  discard(wish?: unknown, query?: string): Promise<Answered>
+}
+
+const stores: Readonly<Record<string, () => Promise<Plugin>>> = {
+  memory: async () => memory(),
+  sqlite: async () => sqlite({ path: join(await temporaryFolder(), 'slipstream.db') }),
+}
+
+async function startDesk(store = 'memory'): Promise<Desk> {
+  const audit: { event: string; fields: LogFields }[] = []
+  const auditor: Plugin = {
+    name: 'auditor',
+    apply: (kernel) =>
+      kernel.logSink((level, event, fields) => {
+        if (level === 'message' && event.startsWith('dead letters')) audit.push({ event, fields })
+      }),
+  }
+  const plugins = [auditor, nack(), republish(), deadLettersApi()]
+  const running = await startBus({ plugins, store: await (stores[store] as () => Promise<Plugin>)() })
+  const { ask } = running
+  const send =
+    (method: string, path: string) =>
+    (wish?: unknown, query = '') =>
+      ask(`${path}${query}`, { method, headers: JSON_TYPE, ...(wish !== undefined && { body: JSON.stringify(wish) }) })
+  return {
+    ...running,
+    audit,
+    list: async (query = '') => (await ask(`${PATH}${query}`)).body as unknown as Awaited<ReturnType<Desk['list']>>,
+    replay: send('POST', `${PATH}/replay`),
+    discard: send('DELETE', PATH),
+  }
+}
+
+/** How often that message came. */
+const times = ({ received }: Client, messageId: string) => received.filter((one) => one.messageId === messageId).length
+
+/** Refuses that message for good, once it has come. */
+async function reject(client: Client, messageId: string): Promise<void> {
+  await eventually(() => times(client, messageId) > 0)
+  const reason = '/key must not be taken'
+  client.send({ type: 'NACK', messageId, code: 'INVALID_MESSAGE', reason, retryable: false })
+}
+
+/** Publishes messages that these clients refuse for good, and waits until all are dead letters. */
+async function bury(desk: Desk, clients: readonly Client[], ids: readonly string[]): Promise<void> {
+  const publisher = desk.connect()
+  const before = (await desk.list()).total
+  for (const id of ids) await publish(publisher, id, 'a secret value')
+  for (const client of clients) for (const id of ids) await reject(client, id)
+  await eventually(async () => (await desk.list()).total === before + clients.length * ids.length)
+}
+
+async function named(desk: Desk, ...names: readonly string[]): Promise<Client[]> {
+  const clients = names.map((name) => desk.connect({ instanceId: name }))
+  await eventually(() => names.every((name) => desk.bus.recipients().some((one) => one.name === name)))
+  return clients
+}
+
+describe('dead-letters-api', () => {
+  afterEach(closeAll)
+
+  for (const store of Object.keys(stores)) {
+    describe(`over the store ${store}`, () => {
+      it('lists what a client refused for good, with what is known of it and without its value', async () => {
+        const desk = await startDesk(store)
+        const [client] = (await named(desk, 'pi-1')) as [Client]
+        await bury(desk, [client], ['m-1'])
+        const { text, body } = await desk.ask(PATH)
+        const { total, items } = body as unknown as { total: number; items: Record<string, unknown>[] }
+        expect(total).to.equal(1)
+        expect(items[0]).to.deep.include({
+          messageId: 'm-1',
+          type: 'SK',
+          recipient: 'pi-1',
+          reason: 'REJECTED',
+          error: 'INVALID_MESSAGE /key must not be taken',
+          attempts: { sends: 1, nacks: 1, timeouts: 0, disconnects: 0 },
+          plugin: 'republish',
+          pluginVersion: '1.0.0',
+          count: 1,
+        })
+        expect(items[0]?.path).to.be.an('array')
+        expect(Date.parse(String(items[0]?.diedAt))).to.be.within(Date.now() - 10_000, Date.now())
+        expect(text).to.not.contain('secret')
+      })
+
+      it('replays with the original id, to the recipient it was for and to nobody else', async () => {
+        const desk = await startDesk(store)
+        const [one, other] = (await named(desk, 'pi-1', 'pi-2')) as [Client, Client]
+        await publish(desk.connect(), 'm-1', 'a secret value')
+        await eventually(() => times(other, 'm-1') === 1)
+        other.send({ type: 'ACK', messageId: 'm-1' })
+        await reject(one, 'm-1')
+        await eventually(async () => (await desk.list()).total === 1)
+        expect((await desk.replay({ recipient: 'pi-1' })).body).to.deep.equal({ selected: 1, more: 0, replayed: 1 })
+        await eventually(() => times(one, 'm-1') === 2)
+        expect(one.received.at(-1)).to.deep.equal(one.received[0])
+        one.send({ type: 'ACK', messageId: 'm-1' })
+        await eventually(() => desk.kernel.storeStatistics().pending === 0)
+        expect(times(other, 'm-1')).to.equal(1)
+        expect((await desk.list()).total).to.equal(0)
+        expect(desk.audit).to.deep.equal([{ event: 'dead letters replayed', fields: { count: 1 } }])
+      })
+
+      it('delivers once what is replayed twice', async () => {
+        const desk = await startDesk(store)
+        const [client] = (await named(desk, 'pi-1')) as [Client]
+        await bury(desk, [client], ['m-1'])
+        const [{ id }] = (await desk.list()).items as [Item]
+        const answers = await Promise.all([desk.replay({ ids: [id] }), desk.replay({ ids: [id] })])
+        answers.push(await desk.replay({ ids: [id] }))
+        expect(answers.reduce((sum, { body }) => sum + Number(body.replayed), 0)).to.equal(1)
+        await eventually(() => times(client, 'm-1') === 2)
+        client.send({ type: 'ACK', messageId: 'm-1' })
+        await publish(desk.connect(), 'm-2')
+        await eventually(() => times(client, 'm-2') === 1)
+        expect(times(client, 'm-1')).to.equal(2)
+      })
+
+      it('discards for good, and the sums still hold', async () => {
+        const desk = await startDesk(store)
+        const [client] = (await named(desk, 'pi-1')) as [Client]
+        await bury(desk, [client], ['m-1', 'm-2'])
+        const [{ id }] = (await desk.list()).items as [Item]
+        expect((await desk.discard({ ids: [id] })).body).to.deep.equal({ selected: 1, more: 0, discarded: 1 })
+        expect((await desk.discard({ ids: [id] })).body).to.deep.equal({ selected: 0, more: 0, discarded: 0 })
+        expect((await desk.list()).items.map(({ messageId }) => messageId)).to.deep.equal(['m-2'])
+        const sums = desk.kernel.ledger().find(({ recipient }) => recipient === 'pi-1')
+        expect(sums).to.include({ targeted: 2, dead: 2, pending: 0, acked: 0 })
+        expect(desk.audit[0]).to.deep.equal({ event: 'dead letters discarded', fields: { count: 1 } })
+      })
+
+      it('counts them by recipient and reason', async () => {
+        const desk = await startDesk(store)
+        const clients = await named(desk, 'pi-1', 'pi-2')
+        await bury(desk, clients, ['m-1', 'm-2'])
+        await desk.discard({ ids: [(await desk.list('?recipient=pi-2')).items[0]?.id] })
+        const { total, items } = (await desk.ask(`${PATH}/groups`)).body
+        expect(total).to.equal(2)
+        expect(items).to.have.deep.members([
+          { recipient: 'pi-1', reason: 'REJECTED', total: 2 },
+          { recipient: 'pi-2', reason: 'REJECTED', total: 1 },
+        ])
+      })
+
+      it('filters by all that is given', async () => {
+        const desk = await startDesk(store)
+        const clients = await named(desk, 'pi-1', 'pi-2')
+        await bury(desk, clients, ['m-1'])
+        const ids = (await desk.list()).items.map(({ id }) => id)
+        const count = async (query: string) => (await desk.list(query)).total
+        expect(await count('?recipient=pi-1')).to.equal(1)
+        expect(await count('?recipient=pi-1&reason=REJECTED&type=SK')).to.equal(1)
+        expect(await count('?reason=POISON')).to.equal(0)
+        expect(await count('?type=SA')).to.equal(0)
+        expect(await count('?keyPrefix=a%20k')).to.equal(2)
+        expect(await count('?keyPrefix=b')).to.equal(0)
+        expect(await count('?olderThanSeconds=3600')).to.equal(0)
+        expect(await count(`?ids=${ids.join(',')}`)).to.equal(2)
+        expect(await count(`?ids=${ids[0]}&ids=999`)).to.equal(1)
+      })
+    })
+  }
+
+  it('lists page by page', async () => {
+    const desk = await startDesk()
+    const [client] = (await named(desk, 'pi-1')) as [Client]
+    await bury(desk, [client], ['m-1', 'm-2', 'm-3'])
+    const first = await desk.list('?limit=2')
+    expect(first.items.map(({ messageId }) => messageId)).to.deep.equal(['m-1', 'm-2'])
+    const second = await desk.list(`?limit=2&after=${first.next}`)
+    expect(second.items.map(({ messageId }) => messageId)).to.deep.equal(['m-3'])
+    expect([first.total, second.total, second.next]).to.deep.equal([3, 3, undefined])
+    expect((await desk.list('?limit=3')).next).to.equal(undefined)
+  })
+
+  it('only counts on a dry run', async () => {
+    const desk = await startDesk()
+    const [client] = (await named(desk, 'pi-1')) as [Client]
+    await bury(desk, [client], ['m-1', 'm-2'])
+    const dry = { selected: 2, more: 0 }
+    expect((await desk.replay({ all: true, dryRun: true })).body).to.deep.equal({ ...dry, replayed: 0 })
+    expect((await desk.discard({ recipient: 'pi-1', dryRun: true })).body).to.deep.equal({ ...dry, discarded: 0 })
+    expect((await desk.list()).total).to.equal(2)
+    expect(desk.audit).to.deep.equal([])
+  })
+
+  it('takes a filter from the query as well, and everything when told so', async () => {
+    const desk = await startDesk()
+    const clients = await named(desk, 'pi-1', 'pi-2')
+    await bury(desk, clients, ['m-1'])
+    expect((await desk.discard(undefined, '?recipient=pi-1')).body).to.include({ selected: 1, discarded: 1 })
+    expect((await desk.discard(undefined, '?all=true')).body).to.include({ selected: 1, discarded: 1 })
+  })
+
+  it('replays many, a part at a time, each once and in their old order', async () => {
+    const desk = await startDesk('sqlite')
+    const [client] = (await named(desk, 'pi-1')) as [Client]
+    const ids = Array.from({ length: 600 }, (_, n) => `m-${n}`)
+    await bury(desk, [client], ids)
+    const answering = client.received.length
+    const replayed = desk.replay({ all: true })
+    for (let done = answering; done < answering + ids.length; done++) {
+      await eventually(() => client.received.length > done)
+      client.send({ type: 'ACK', messageId: client.received[done]?.messageId })
+    }
+    expect((await replayed).body).to.deep.equal({ selected: 600, more: 0, replayed: 600 })
+    expect(client.received.slice(answering).map(({ messageId }) => messageId)).to.deep.equal(ids)
+    await eventually(() => desk.kernel.storeStatistics().pending === 0)
+  }).timeout(30_000)
+
+  describe('refuses, and changes nothing', () => {
+    const wishes: readonly [wish: unknown, query: string, code: string, message: RegExp][] = [
+      [undefined, '', 'FILTER_REQUIRED', /by ids, recipient, .* or all: true/],
+      [{}, '', 'FILTER_REQUIRED', /all: true/],
+      [{ dryRun: true }, '', 'FILTER_REQUIRED', /all: true/],
+      [{ all: false }, '', 'FILTER_REQUIRED', /all: true/],
+      [{ all: true, recipient: 'pi-1' }, '', 'FILTER_REQUIRED', /nothing beside/],
+      [{ recipient: 'pi-1' }, '?reason=REJECTED', 'INVALID', /in the body or in the query/],
+      [{ recipent: 'pi-1' }, '', 'INVALID', /additional properties; it takes ids, recipient, /],
+      [{ reason: 'BORED' }, '', 'INVALID', /^body\/reason must be .*: REJECTED, /],
+      [{ ids: ['1'] }, '', 'INVALID', /^body\/ids\/0 must be integer$/],
+      [{ olderThanSeconds: -1 }, '', 'INVALID', /^body\/olderThanSeconds must be >= 0$/],
+      [{ recipient: '' }, '', 'INVALID', /^body\/recipient /],
+      [[], '', 'INVALID', /^body must be object$/],
+      [undefined, '?recipient=pi-1&recipient=pi-2', 'INVALID', /^query\/recipient must be string$/],
+      [undefined, '?ids=', 'INVALID', /^query\/ids\/0 must be integer$/],
+    ]
+    for (const [wish, query, code, message] of wishes) {
+      it(`${JSON.stringify(wish) ?? 'no body'}${query}`, async () => {
+        const desk = await startDesk()
+        const [client] = (await named(desk, 'pi-1')) as [Client]
+        await bury(desk, [client], ['m-1'])
+        for (const answer of [await desk.replay(wish, query), await desk.discard(wish, query)]) {
+          expect(answer.status).to.equal(400)
+          expect(answer.body.code).to.equal(code)
+          expect(answer.body.message).to.match(message)
+        }
+        expect((await desk.list()).total).to.equal(1)
+        expect(desk.audit).to.deep.equal([])
+      })
+    }
+
+    it('lists with a limit or a filter that cannot be', async () => {
+      const { ask } = await startDesk()
+      for (const query of [
+        'limit=0',
+        'limit=1001',
+        'limit=x',
+        'after=-1',
+        'reason=BORED',
+        'all=true',
+        'olderThanSeconds=',
+      ]) {
+        const { status, body } = await ask(`${PATH}?${query}`)
+        expect(status, query).to.equal(400)
+        expect(body.code).to.equal('INVALID')
+      }
+    })
+
+    it('writes of another site: no JSON type', async () => {
+      const { ask } = await startDesk()
+      const { status } = await ask(`${PATH}/replay`, { method: 'POST', body: '{"all":true}' })
+      expect(status).to.equal(415)
+    })
+  })
+})
