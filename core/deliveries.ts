@@ -1,7 +1,7 @@
 import type { DueDelivery, Settled } from './events.ts'
 import type { Hooks } from './hooks.ts'
 import type { Link } from './links.ts'
-import { DurableRecipient } from './recipients.ts'
+import { DurableRecipient } from './recipient.ts'
 import type { Settlement } from './store.ts'
 
 /** Deliveries on their way, as plugins may influence them. */

@@ -94,7 +94,7 @@ export class GroupCommit {
     this.#scheduled = false
     // While a transaction ran, the time of what was settled meanwhile may have come.
     const isDue = this.#settlements.length > 0 && (this.#whenIdle.length > 0 || !this.#settleSoon)
-    if (this.#arrivals.length > 0 || isDue) return this.#schedule()
+    if (this.#tasks.length > 0 || this.#arrivals.length > 0 || isDue) return this.#schedule()
     for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 

@@ -5,7 +5,7 @@ import type { Hooks } from './hooks.ts'
 import type { Link } from './links.ts'
 import type { Parts } from './parts.ts'
 import type { Kernel, Plugin, PluginReport } from './plugin.ts'
-import type { Recipient } from './recipients.ts'
+import type { Recipient } from './recipient.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
 

@@ -4,7 +4,7 @@ import type { DueDelivery, Forwarding } from './events.ts'
 import type { Hooks } from './hooks.ts'
 import type { Link } from './links.ts'
 import type { Log } from './log.ts'
-import type { DurableRecipient } from './recipients.ts'
+import type { DurableRecipient } from './recipient.ts'
 import type { Runtime, Timer } from './runtime/runtime.ts'
 import type { PendingDelivery, Store } from './store.ts'
 

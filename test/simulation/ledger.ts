@@ -34,6 +34,8 @@ export class Ledger implements DiskObserver {
   /** Where something changed since the last check. */
   readonly changed = new Set<string>()
   readonly #renames = new Map<string, number>()
+  /** Deliveries that some life of a host has read anew when it united two names. */
+  readonly #readAnew = new Set<string>()
   readonly #violate: Violate
 
   constructor(places: readonly Place[], violate: Violate) {
@@ -93,8 +95,21 @@ export class Ledger implements DiskObserver {
     waiting.set(key, united)
     // What waited under the address may have been brought under the id already: it goes once more, and is recognised.
     for (const id of united.values()) settled.delete(`${id} ${to}`)
-    this.#renames.set(`${host} ${to}`, this.renames(host, to) + 1)
     this.changed.add(host)
+  }
+
+  united(host: string, name: string, key: RecipientKey): void {
+    const { life, waiting } = this.facts(host)
+    // An acknowledgement that is not on disk yet is forgotten: what it was for goes once more as well.
+    for (const id of waiting.get(key)?.values() ?? []) this.#readAnew.add(`${host} ${life} ${name} ${id}`)
+    this.#renames.set(`${host} ${name}`, this.renames(host, name) + 1)
+  }
+
+  /** Whether it is on disk that a delivery is done, and this life of the host cannot have read it before it was. */
+  isSettled(host: string, recipient: string, messageId: string): boolean {
+    const { life, settled } = this.facts(host)
+    if (this.#readAnew.has(`${host} ${life} ${recipient} ${messageId}`)) return false
+    return settled.has(`${messageId} ${recipient}`)
   }
 
   /** How often a host has united what waited for an address with what waited for the id behind it. */
