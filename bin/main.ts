@@ -9,6 +9,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit()
 })
 
+// Nobody reads our words any more: an instance goes on, and drains in order all the same.
+process.stderr.on('error', () => {})
+
 const program = createProgram()
 try {
   await program.parseAsync(withDefaultCommand(process.argv.slice(2)), { from: 'user' })

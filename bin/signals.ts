@@ -2,10 +2,10 @@ import { Exit } from './exit.ts'
 import { say } from './output.ts'
 
 /**
- * Resolves at the first SIGINT or SIGTERM, so that the command can end in order. A second one ends the process at once,
+ * Resolves at the first of these signals, so that the command can end in order. A second one ends the process at once,
  * with exit code 1: what was under way was not finished.
  */
-export function untilSignal(): Promise<NodeJS.Signals> {
+export function untilSignal(...signals: readonly NodeJS.Signals[]): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     let asked = false
     const heard = (signal: NodeJS.Signals) => {
@@ -16,7 +16,6 @@ export function untilSignal(): Promise<NodeJS.Signals> {
       asked = true
       resolve(signal)
     }
-    process.on('SIGINT', heard)
-    process.on('SIGTERM', heard)
+    for (const signal of signals) process.on(signal, heard)
   })
 }

@@ -1,4 +1,4 @@
-import { type Plugin, slipstreamError } from '../core/index.ts'
+import { type Plugin, slipstreamError, VERSION } from '../core/index.ts'
 import { deadLettersApi } from '../plugins/admin/dead-letters/index.ts'
 import { health } from '../plugins/admin/health/index.ts'
 import { http } from '../plugins/admin/http/index.ts'
@@ -69,9 +69,12 @@ export const builtIns: ReadonlyMap<string, (options?: PluginOptions) => unknown>
   Object.entries({ standard, memory, ...factories }) as [string, (options?: PluginOptions) => unknown][],
 )
 
-/** `StandardOptions` has held each name to its own options; here they are one of many. */
+/**
+ * `StandardOptions` has held each name to its own options; here they are one of many. What is built in has slipstream's
+ * own version.
+ */
 function make(name: keyof Factories, options: unknown): Plugin {
-  return (factories[name] as (options?: unknown) => Plugin)(options)
+  return { version: VERSION, ...(factories[name] as (options?: unknown) => Plugin)(options) }
 }
 
 function unknownName(name: string, known: readonly string[]): Error {

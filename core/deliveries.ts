@@ -3,7 +3,7 @@ import type { GroupCommit } from './group-commit.ts'
 import type { Hooks } from './hooks.ts'
 import type { Link } from './links.ts'
 import type { Plugin } from './plugin.ts'
-import { DurableRecipient } from './recipients.ts'
+import { DurableRecipient } from './recipient.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { DeadReason } from './store.ts'
 

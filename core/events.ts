@@ -2,7 +2,7 @@ import type { Link } from './links.ts'
 import type { Message } from './message.ts'
 import type { NackCode } from './protocol/fault.ts'
 import type { Received } from './protocol/received.ts'
-import type { Recipient } from './recipients.ts'
+import type { Recipient } from './recipient.ts'
 import type { Route } from './route.ts'
 import type { Attempts, DeadReason, PendingDelivery, StoredMessage } from './store.ts'
 

@@ -1,8 +1,9 @@
 import { problemOf } from './errors.ts'
 import type { Hooks } from './hooks.ts'
-import { CloseCode, type Connection, type PeerSettings } from './link.ts'
+import { CloseCode, type Connection, type Introduction, type PeerSettings } from './link.ts'
 import type { Log } from './log.ts'
-import type { DurableRecipient, LiveRecipient, Recipients } from './recipients.ts'
+import type { DurableRecipient, LiveRecipient } from './recipient.ts'
+import type { Recipients } from './recipients.ts'
 import type { Runtime } from './runtime/runtime.ts'
 
 /** Names of clients whose backlog is kept at once. An operator forgets one to make room. */
@@ -124,7 +125,7 @@ export class Links {
       link.close(CloseCode.REPLACED, 'the link that the other side dialled stays')
       return 'standing by'
     }
-    const kept = recipient.durable && this.#context.recipients.announced(recipient, remote.tags, remote.clusterGroupId)
+    const kept = recipient.durable && this.#announced(recipient, remote)
     this.#use(link, recipient)
     await kept
     return 'kept'
@@ -164,6 +165,15 @@ export class Links {
     }
     if (link.peer && recipients.durable(link.peer)?.role === 'client') await recipients.forget(link.peer)
     return recipients.addLive(link, remote.tags)
+  }
+
+  /**
+   * A handshake may be older than what a peer has announced over another link since: both hold until it announces again,
+   * which it does as soon as the link is up.
+   */
+  #announced(recipient: DurableRecipient, { tags, clusterGroupId, announces }: Introduction): Promise<void> {
+    const known = announces ? [...new Set([...recipient.announced, ...tags])] : tags
+    return this.#context.recipients.announced(recipient, known, clusterGroupId)
   }
 
   /**

@@ -12,7 +12,8 @@ import { type Link, Links } from './links.ts'
 import type { Parts } from './parts.ts'
 import { isId } from './protocol/fields.ts'
 import { reachable } from './reach.ts'
-import { DurableRecipient, Recipients } from './recipients.ts'
+import { DurableRecipient } from './recipient.ts'
+import { Recipients } from './recipients.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { SELF, SelfRecipient } from './self.ts'
 import type { Settings } from './settings.ts'
@@ -134,13 +135,13 @@ export class Mesh {
 
   async disconnect(): Promise<void> {
     for (const dialer of this.#dialers) dialer.stop()
-    for (const transport of this.#context.parts.transports) await transport.close()
+    // First, so that no link that is closed here counts as one that was lost.
     this.recipients.close()
+    for (const transport of this.#context.parts.transports) await transport.close()
     await this.#context.group.idle()
   }
 
   async close(): Promise<void> {
-    //X
     this.#context.group.close()
     await this.#store.close()
   }

@@ -1,4 +1,4 @@
-import type { Recipient } from './recipients.ts'
+import type { Recipient } from './recipient.ts'
 
 /**
  * The tags that are reachable through this instance: its own, and those of everyone it knows, but for what lies behind the

@@ -1,4 +1,4 @@
-import type { Recipient } from './recipients.ts'
+import type { Recipient } from './recipient.ts'
 
 /** Why somebody is or is not to get a message: short and stable, for the passport of the message. */
 export type RouteReason = string

@@ -16,7 +16,8 @@ const FRAME_MS = 125
 /** Plays the story of three regions. Ends with exit code 1 unless each acknowledged message arrived exactly once. */
 export async function demo({ seconds, json = false }: DemoOptions): Promise<void> {
   const interrupted = new AbortController()
-  void untilSignal().then(() => interrupted.abort())
+  // A terminal that is closed leaves no folders behind.
+  void untilSignal('SIGINT', 'SIGTERM', 'SIGHUP').then(() => interrupted.abort())
   const report = await play(seconds, screenFor(json), interrupted.signal)
   if (!report) say('Ended before everything was counted.')
   else if (json) await print(JSON.stringify(report, undefined, 2))

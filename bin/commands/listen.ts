@@ -26,7 +26,7 @@ const NOT_BODY: ReadonlySet<string> = new Set([...BUS_FIELDS, 'type', 'key', 'ta
  */
 export async function listen(options: ListenOptions): Promise<void> {
   const { url, name, tag: tags, json, count = Number.POSITIVE_INFINITY } = options
-  const signalled = untilSignal()
+  const signalled = untilSignal('SIGINT', 'SIGTERM')
   let printed = 0
   let ending = false
   const end = (client: Client) => {

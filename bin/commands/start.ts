@@ -7,7 +7,7 @@ import { untilSignal } from '../signals.ts'
 
 /** Runs an instance until a signal asks it to end, or until it can no longer keep its promises. */
 export async function start(flags: Flags): Promise<void> {
-  const signalled = untilSignal()
+  const signalled = untilSignal('SIGINT', 'SIGTERM')
   const { settings, plugins, file } = await resolveConfig({ flags })
   let http: Services['http'] | undefined
   // A plugin that only looks: the bus does not know what its plugins listen on.

@@ -22,6 +22,7 @@ export function retention({ settledHours = 24, deadLetterDays = 30 } = {}): Plug
     options: { settledHours, deadLetterDays },
     optionsSchema: {
       type: 'object',
+      additionalProperties: false,
       properties: { settledHours: { type: 'number', minimum: 24 }, deadLetterDays: { type: 'number', minimum: 1 } },
     },
     apply(kernel) {

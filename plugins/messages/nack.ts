@@ -8,6 +8,8 @@ declare module '../../core/index.ts' {
 
 /** What a retry is advised to wait for when nothing better is known, in milliseconds. */
 const RETRY_AFTER_MS = 1_000
+/** Refusals that may be overcome, when the recipient does not say itself whether they are. */
+const RETRYABLE: ReadonlySet<string> = new Set(['BUSY', 'STORE_UNAVAILABLE', 'TIMEOUT', 'INTERNAL'])
 /** A recipient that is busy may ask for this much patience at most, in milliseconds. */
 const MAX_BUSY_MS = 60_000
 
@@ -32,7 +34,8 @@ export function nack(): Plugin {
           },
         },
         receive({ body, sender }) {
-          const { messageId, code, reason = '', retryable = false, retryAfterMs = RETRY_AFTER_MS } = body
+          const { messageId, code, reason = '', retryAfterMs = RETRY_AFTER_MS } = body
+          const { retryable = RETRYABLE.has(code) } = body
           if (messageId === undefined) return
           const busy = code === 'BUSY' ? { busyMs: Math.min(retryAfterMs, MAX_BUSY_MS) } : {}
           const error = `${code} ${reason}`.trimEnd()

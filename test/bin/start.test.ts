@@ -56,6 +56,13 @@ describe('slipstream start', () => {
     expect((await program.ended).code).to.equal(0)
   })
 
+  it('drains and ends with 0 though nobody reads its words any more', async () => {
+    const { program } = await desk.instance()
+    program.hangUp()
+    program.kill('SIGTERM')
+    expect((await program.ended).code).to.equal(0)
+  })
+
   it('ends at once with 1 on a second signal', async () => {
     const { program, url } = await desk.instance()
     const silent = new WebSocket(`${url}/?instanceId=silent`)

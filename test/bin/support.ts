@@ -83,6 +83,11 @@ export class Program {
     this.ended = once(this.#process, 'close').then(([code]) => ({ code, stdout: this.stdout, stderr: this.stderr }))
   }
 
+  /** Reads no further words of it, like a terminal that was closed. */
+  hangUp(): void {
+    this.#process.stderr.destroy()
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#process.kill(signal)
   }

@@ -129,6 +129,20 @@ describe('group commit', () => {
     expect(subject.runtime.timers).to.deep.equal([])
   })
 
+  it('runs what came in between as soon as the transaction is over, though nothing else comes', async () => {
+    const subject = groupCommit()
+    subject.group.add(arrivalFrom())
+    await subject.runtime.turn()
+    let ran = false
+    void subject.group.between(async () => {
+      ran = true
+    })
+    await subject.runtime.turn()
+    expect(ran).to.equal(false)
+    await subject.finish()
+    expect(ran).to.equal(true)
+  })
+
   it('splits what is too much for one transaction: 1,024 messages', async () => {
     const subject = groupCommit()
     const sender = linkTo()

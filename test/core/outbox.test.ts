@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { createHooks } from '../../core/hooks.ts'
 import type { DueDelivery, Forwarding, RecipientRecord, Store } from '../../core/index.ts'
-import { DurableRecipient } from '../../core/recipients.ts'
+import { DurableRecipient } from '../../core/recipient.ts'
 import { ManualRuntime, settle } from './manual-runtime.ts'
 import { delivery, instance, linkTo, RecordingLog } from './support.ts'
 

@@ -38,8 +38,8 @@ describe('names of clients', () => {
     const publisher = visitor(network, 'a')
     publisher.send('{"type":"SK","key":"k","value":1}')
     await eventually(() => named(bus, 'b')?.pending === 1)
-    const passing = visitor(network, 'a', { instanceId: 'b', durable: false })
-    await eventually(() => passing.ending?.code === CloseCode.FORBIDDEN)
+    const stranger = visitor(network, 'a', { instanceId: 'b', durable: false })
+    await eventually(() => stranger.ending?.code === CloseCode.FORBIDDEN)
     expect(named(bus, 'b')).to.include({ role: 'instance', pending: 1 })
   })
 

@@ -17,6 +17,8 @@ export interface DiskObserver {
   wrote(host: string, batch: Batch, verdicts: readonly StoreVerdict[]): void
   saved(host: string, key: RecipientKey, record: RecipientRecord): void
   renamed(host: string, from: string, to: string, key: RecipientKey): void
+  /** The instance has heard that two names are one recipient, and reads anew what waits for it. */
+  united(host: string, name: string, key: RecipientKey): void
   forgot(host: string, key: RecipientKey): void
   revived(host: string, deliveries: readonly RevivedDelivery[]): void
 }
@@ -63,6 +65,10 @@ export class Disk {
     const renamed = await this.store.renameRecipient(from, to)
     this.#observer.renamed(this.host, from, to, renamed.key)
     return renamed
+  }
+
+  united(name: string, key: RecipientKey): void {
+    this.#observer.united(this.host, name, key)
   }
 
   async forgetRecipient(key: RecipientKey): Promise<void> {

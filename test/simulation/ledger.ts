@@ -55,6 +55,10 @@ export class Ledger implements DiskObserver {
   readonly refusals = new Map<string, number>()
   readonly rejections = new Set<string>()
   readonly #renames = new Map<string, number>()
+  /** Recipients that a host knew by address and by id at once, until its disk united the two. */
+  readonly #twoNames = new Set<string>()
+  /** Deliveries that some life of a host has read anew when it united two names. */
+  readonly #readAnew = new Set<string>()
   readonly #violate: Violate
   readonly #now: (host: string) => number
 
@@ -112,6 +116,7 @@ export class Ledger implements DiskObserver {
   renamed(host: string, from: string, to: string, key: RecipientKey): void {
     const { names, waiting, paths, settled } = this.facts(host)
     const united = new Map<number, string>()
+    if ([...names.values()].includes(from) && [...names.values()].includes(to)) this.#twoNames.add(`${host} ${to}`)
     for (const [old, name] of [...names]) {
       if (name !== from && name !== to) continue
       for (const [seq, id] of waiting.get(old) ?? []) if (!paths.get(id)?.includes(to)) united.set(seq, id)
@@ -122,8 +127,21 @@ export class Ledger implements DiskObserver {
     waiting.set(key, united)
     // What waited under the address may have been brought under the id already: it goes once more, and is recognised.
     for (const id of united.values()) settled.delete(`${id} ${to}`)
-    this.#renames.set(`${host} ${to}`, this.renames(host, to) + 1)
     this.changed.add(host)
+  }
+
+  united(host: string, name: string, key: RecipientKey): void {
+    const { life, waiting } = this.facts(host)
+    // An acknowledgement that is not on disk yet is forgotten: what it was for goes once more as well.
+    for (const id of waiting.get(key)?.values() ?? []) this.#readAnew.add(`${host} ${life} ${name} ${id}`)
+    this.#renames.set(`${host} ${name}`, this.renames(host, name) + 1)
+  }
+
+  /** Whether it is on disk that a delivery is done, and this life of the host cannot have read it before it was. */
+  isSettled(host: string, recipient: string, messageId: string): boolean {
+    const { life, settled } = this.facts(host)
+    if (this.#readAnew.has(`${host} ${life} ${recipient} ${messageId}`)) return false
+    return settled.has(`${messageId} ${recipient}`)
   }
 
   /** How often a host has united what waited for an address with what waited for the id behind it. */
@@ -134,7 +152,7 @@ export class Ledger implements DiskObserver {
   /** Whether a host knows a recipient by its address and by its id, or did so once. */
   hasTwoNames(host: string, recipient: string): boolean {
     const names = [...this.facts(host).names.values()].filter((name) => hostOf(name) === recipient)
-    return names.length > 1 || this.renames(host, recipient) > 0
+    return names.length > 1 || this.#twoNames.has(`${host} ${recipient}`) || this.renames(host, recipient) > 0
   }
 
   forgot(host: string, key: RecipientKey): void {

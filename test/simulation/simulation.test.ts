@@ -8,6 +8,13 @@ const SEEDS_A_TEST = 20
 /** By then a planted fault must have been noticed. */
 const SEEDS_UNTIL_NOTICED = 20
 const TIMEOUT_MS = 120_000
+/** Seeds beyond the usual ones that have found something. They always run, and first. */
+const REGRESSIONS = [
+  // A peer whose id became known waited for the next message to be renamed; until then its link was not read.
+  435, 455, 470, 592, 680, 683, 999,
+  // What was acknowledged while a peer was renamed is read anew and goes once more.
+  973,
+]
 
 describe('simulation', function () {
   this.timeout(SEED === undefined ? Math.max(TIMEOUT_MS, SEEDS * 1_000) : TIMEOUT_MS)
@@ -16,6 +23,10 @@ describe('simulation', function () {
     it(`keeps every promise with seed ${SEED}`, () => keepsPromises(Number(SEED)))
     return
   }
+
+  it('keeps every promise with seeds that once found something', async () => {
+    for (const seed of REGRESSIONS) await keepsPromises(seed)
+  })
 
   for (let first = 1; first <= SEEDS; first += SEEDS_A_TEST) {
     const last = Math.min(SEEDS, first + SEEDS_A_TEST - 1)

@@ -78,8 +78,10 @@ export class SimulatedStore implements Store {
     return this.#enqueue(`save ${record.name}`, () => this.#disk.saveRecipient(record))
   }
 
-  renameRecipient(from: string, to: string) {
-    return this.#enqueue(`rename ${from} ${to}`, () => this.#disk.renameRecipient(from, to))
+  async renameRecipient(from: string, to: string) {
+    const renamed = await this.#enqueue(`rename ${from} ${to}`, () => this.#disk.renameRecipient(from, to))
+    this.#disk.united(to, renamed.key)
+    return renamed
   }
 
   forgetRecipient(key: RecipientKey) {

@@ -131,14 +131,16 @@ export class Traffic implements WireObserver {
   /** What is sent is durable here and not done; and on one connection it goes once, unless it was due again. */
   #onlyWhatIsOpen(end: End, messageId: string, durable: boolean): void {
     const recipient = this.#other(end)
-    const { seqs, settled, dead, attempts } = this.#ledger.facts(end.host)
+    const { dead, attempts } = this.#ledger.facts(end.host)
     const detail = `${messageId} from ${end.host} to ${recipient} on ${end.address}`
-    const seq = seqs.get(messageId)
+    const seq = this.#ledger.facts(end.host).seqs.get(messageId)
     if (seq === undefined) {
       this.#violate('durable before it is sent on', detail)
       return
     }
-    if (settled.has(`${messageId} ${recipient}`)) this.#violate('what is done is not sent again', `${detail}, settled`)
+    if (this.#ledger.isSettled(end.host, recipient, messageId)) {
+      this.#violate('what is done is not sent again', `${detail}, settled`)
+    }
     if (dead.has(`${messageId} ${recipient}`)) this.#violate('what is dead is not sent again', detail)
     if (this.#done.has(`${this.#era(end.host, recipient)} ${messageId}`)) {
       this.#violate('what is done is not sent again', `${detail}, acknowledged`)

@@ -79,7 +79,7 @@ class Keeper {
   async listener(answer: 'ACK' | 'NACK'): Promise<() => Promise<void>> {
     const connected = () => this.bus.recipients().some(({ name, connected }) => name === 'pi-1' && connected)
     const connection = this.#connect({ instanceId: 'pi-1' }, ({ messageId }) => {
-      connection.send(JSON.stringify({ type: answer, messageId, code: 'INTERNAL' }))
+      connection.send(JSON.stringify({ type: answer, messageId, code: 'INTERNAL', retryable: false }))
     })
     await this.until(connected)
     return async () => {

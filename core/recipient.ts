@@ -1,0 +1,119 @@
+import { Backlog } from './backlog.ts'
+import type { PeerSettings } from './link.ts'
+import type { Link } from './links.ts'
+import { Outbox, type OutboxContext } from './outbox.ts'
+import type { RecipientKey, RecipientRecord, SavedRecipient } from './store.ts'
+
+/** Someone whom messages may be for. */
+export interface Recipient {
+  /** Instance id, client name, the URL of a peer that was never seen, `@self`, or a link's id for a client without a name. */
+  readonly name: string
+  readonly role: 'instance' | 'client' | 'self'
+  /** What it bears: everything that is reachable behind it. */
+  readonly tags: ReadonlySet<string>
+  /** Whether what is due waits for it on disk while it is away. */
+  readonly durable: boolean
+  readonly connected: boolean
+  /** Deliveries that are stored for it and not acknowledged. */
+  readonly pending: number
+  /** Of these, sent and awaiting their acknowledgement. */
+  readonly inFlight: number
+  /** Of these, failed and waiting for their next attempt. */
+  readonly deferred: number
+  /** Its key in the store; undefined when nothing is stored for it. */
+  readonly key: RecipientKey | undefined
+}
+
+/** A named client or an instance: its deliveries are rows in the store until it has acknowledged them. */
+export class DurableRecipient implements Recipient {
+  readonly durable = true
+  role: 'instance' | 'client'
+  readonly outbox: Outbox
+  name: string
+  key: RecipientKey
+  clusterGroupId: string | undefined
+  /** The URL under which the configuration names it. */
+  url: string | undefined
+  tags: ReadonlySet<string> = new Set()
+  link: Link | undefined
+  /** Set when this one, known by its URL only, turned out to be another one that was known by its id. */
+  successor: DurableRecipient | undefined
+  /** Set when it was known by its URL only at first: routes that were made then did not recognise it in a path. */
+  renamed = false
+  #configured: readonly string[] = []
+  #announced: readonly string[]
+
+  constructor(saved: SavedRecipient, context: OutboxContext) {
+    this.name = saved.name
+    this.role = saved.role
+    this.key = saved.key
+    this.url = saved.url
+    this.clusterGroupId = saved.clusterGroupId
+    this.#announced = saved.tags
+    this.#unite()
+    const backlog = new Backlog(context.store, () => this.key, saved.pending)
+    this.outbox = new Outbox(this, backlog, context)
+  }
+
+  get connected(): boolean {
+    return this.link !== undefined
+  }
+
+  get pending(): number {
+    return this.outbox.pending
+  }
+
+  get inFlight(): number {
+    return this.outbox.inFlight
+  }
+
+  get deferred(): number {
+    return this.outbox.deferred
+  }
+
+  get announced(): readonly string[] {
+    return this.#announced
+  }
+
+  /** Tags that the configuration gives to the link. */
+  configure(peer: PeerSettings): void {
+    this.url = peer.url
+    this.#configured = peer.tags ?? []
+    this.#unite()
+  }
+
+  /** Tags that the peer says are reachable behind it. */
+  announce(tags: readonly string[]): void {
+    this.#announced = tags
+    this.#unite()
+  }
+
+  record(): RecipientRecord {
+    const { name, role, url, clusterGroupId } = this
+    return { name, role, url, tags: this.#announced, clusterGroupId }
+  }
+
+  #unite(): void {
+    this.tags = new Set([...this.#configured, ...this.#announced])
+  }
+}
+
+/** A client without a name: it is sent what comes by while it is there, and nothing is kept for it. */
+export class LiveRecipient implements Recipient {
+  readonly durable = false
+  readonly role = 'client'
+  readonly key = undefined
+  readonly connected = true
+  readonly pending = 0
+  readonly inFlight = 0
+  readonly deferred = 0
+  readonly name: string
+  readonly tags: ReadonlySet<string>
+  readonly link: Link
+
+  constructor(link: Link, tags: readonly string[]) {
+    this.name = link.peer ?? link.id
+    this.tags = new Set(tags)
+    this.link = link
+  }
+}
