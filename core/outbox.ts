@@ -1,17 +1,17 @@
-import { counted } from './attempts.ts'
 import type { Backlog } from './backlog.ts'
 import { Deferred } from './deferred.ts'
 import { problemOf } from './errors.ts'
-import type { DueCause, DueDelivery, Forwarding } from './events.ts'
+import type { DueDelivery, Forwarding } from './events.ts'
+import { Failures } from './failures.ts'
 import type { Hooks } from './hooks.ts'
-import { type Flight, InFlight } from './in-flight.ts'
-import { KeyOrder } from './key-order.ts'
+import { InFlight } from './in-flight.ts'
 import { CloseCode } from './link.ts'
 import type { Link } from './links.ts'
 import type { Log } from './log.ts'
 import type { DurableRecipient } from './recipient.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { PendingDelivery, Store } from './store.ts'
+import { StrictKeys } from './strict-keys.ts'
 import { Wake } from './wake.ts'
 
 /** Failed deliveries of one recipient that wait at most. Beyond that it is sent nothing new until some are due. */
@@ -42,12 +42,9 @@ export class Outbox {
   readonly #context: OutboxContext
   readonly #inFlight = new InFlight()
   readonly #deferred = new Deferred()
-  readonly #keys = new KeyOrder()
+  readonly #keys: StrictKeys
+  readonly #failures: Failures
   readonly #wake: Wake
-  /** Places of those that failed and of which is not decided, or not yet on disk, what becomes of them. */
-  readonly #failed = new Set<number>()
-  /** The place of one that was alone in flight when the link was lost: nothing overtakes it while that is written. */
-  #alone: number | undefined
   #link: Link | undefined
   /** When the recipient last said anything, or was first sent something, by the clock that only grows. */
   #progressAt = 0
@@ -64,6 +61,12 @@ export class Outbox {
     this.#recipient = recipient
     this.#backlog = backlog
     this.#context = context
+    this.#keys = new StrictKeys(backlog, {
+      isStrict: context.isStrict,
+      pump: () => this.pump(),
+      unreadable: (error, again) => this.#unreadable(error, again),
+    })
+    this.#failures = new Failures(recipient, context, (delivery) => this.defer(delivery))
     this.#wake = new Wake(context.runtime, () => this.#look())
   }
 
@@ -108,8 +111,7 @@ export class Outbox {
     const flights = this.#inFlight.takeAll()
     const [alone] = flights
     if (flights.length === 1 && alone && !this.#hungUp) {
-      this.#alone = alone.delivery.seq
-      this.#fail([alone], 'disconnect', 'the link was lost while it was alone in flight')
+      this.#failures.report([alone], 'disconnect', 'the link was lost while it was alone in flight')
     } else {
       this.#backlog.giveBack(flights.map(({ delivery }) => delivery))
     }
@@ -128,7 +130,7 @@ export class Outbox {
   /** Sends as much as the window allows. */
   pump(): void {
     const link = this.#link
-    if (!link || this.#hungUp || this.#alone !== undefined) return
+    if (!link || this.#hungUp || this.#failures.holdUp) return
     if (!this.#isBusy) this.#fillWindow(link)
     this.#arm()
   }
@@ -154,7 +156,7 @@ export class Outbox {
       this.#busyUntil = this.#context.runtime.monotonic() + refusal.busyMs
       this.#backlog.giveBack([flight.delivery])
     } else {
-      this.#fail([flight], refusal.retryable ? 'nack' : 'rejection', refusal.error)
+      this.#failures.report([flight], refusal.retryable ? 'nack' : 'rejection', refusal.error)
     }
     this.#progressed()
     this.pump()
@@ -163,14 +165,14 @@ export class Outbox {
 
   /** A delivery that failed is a dead letter on disk. */
   buried(delivery: PendingDelivery): void {
-    if (!this.#decided(delivery)) return
+    if (!this.#failures.close(delivery)) return
     this.#done(delivery)
     this.pump()
   }
 
   /** A delivery that failed goes again when it is due. Its failure is on disk. */
   defer(delivery: PendingDelivery): void {
-    if (!this.#decided(delivery)) return
+    if (!this.#failures.close(delivery)) return
     if (delivery.dueAt <= this.#context.runtime.now()) this.#backlog.giveBack([delivery])
     else this.#deferred.add(delivery)
     this.pump()
@@ -202,8 +204,7 @@ export class Outbox {
     this.#inFlight.takeAll()
     this.#deferred.clear()
     this.#keys.clear()
-    this.#failed.clear()
-    this.#alone = undefined
+    this.#failures.clear()
     this.#backlog.reload(pending)
     this.pump()
   }
@@ -239,12 +240,12 @@ export class Outbox {
     for (let delivery = this.#backlog.take(); delivery; delivery = this.#backlog.take()) {
       const { message, dueAt } = delivery
       if (message.expiresAt !== undefined && message.expiresAt <= now) {
-        this.#fail([{ delivery, sends: 0 }], 'expiry', 'its time was over before it could be delivered')
-      } else if (this.#inFlight.has(message.messageId) || this.#isOneTooMany(delivery)) {
+        this.#failures.report([{ delivery, sends: 0 }], 'expiry', 'its time was over before it could be delivered')
+      } else if (this.#inFlight.has(message.messageId) || this.#keys.isOneTooMany(delivery)) {
         // An ACK names a message by its id alone: two of one id, from different groups, go one after the other.
         this.#backlog.giveBack([delivery])
         return undefined
-      } else if (!this.#keyIsFree(delivery)) {
+      } else if (!this.#keys.admits(delivery)) {
         // It waits behind another one of its key, and is read again when that is done.
       } else if (dueAt > now) {
         // It keeps its key busy all the same.
@@ -254,17 +255,6 @@ export class Outbox {
       }
     }
     return undefined
-  }
-
-  #keyIsFree(delivery: PendingDelivery): boolean {
-    const { orderingKey } = delivery.message
-    if (orderingKey === undefined || !this.#context.isStrict(delivery)) return true
-    return this.#keys.admit(orderingKey, delivery)
-  }
-
-  #isOneTooMany(delivery: PendingDelivery): boolean {
-    const { orderingKey } = delivery.message
-    return orderingKey !== undefined && this.#keys.isFullFor(orderingKey, delivery)
   }
 
   #send(link: Link, delivery: PendingDelivery): Forwarding {
@@ -284,23 +274,6 @@ export class Outbox {
     }
   }
 
-  /** Reads the delivery that is next for its key, and goes on with it. */
-  async #recall(key: string, seq: number): Promise<void> {
-    try {
-      const delivery = await this.#backlog.recall(seq)
-      if (!this.#keys.isHeldBy(key, seq)) return
-      if (delivery) {
-        this.#backlog.giveBack([delivery])
-      } else {
-        this.#backlog.settled()
-        this.#release(key, seq)
-      }
-      this.pump()
-    } catch (error) {
-      this.#unreadable(error, () => void this.#recall(key, seq))
-    }
-  }
-
   #unreadable(error: unknown, again: () => void): void {
     const { log, runtime, retryDelayMs } = this.#context
     if (this.#closed) return
@@ -309,14 +282,9 @@ export class Outbox {
   }
 
   /** A delivery is no longer pending: acknowledged, or a dead letter. What waits behind it for its key may go. */
-  #done({ seq, message }: PendingDelivery): void {
+  #done(delivery: PendingDelivery): void {
     this.#backlog.settled()
-    if (message.orderingKey !== undefined) this.#release(message.orderingKey, seq)
-  }
-
-  #release(key: string, seq: number): void {
-    const next = this.#keys.release(key, seq)
-    if (next !== undefined) void this.#recall(key, next)
+    this.#keys.done(delivery)
   }
 
   /** The recipient has spoken. If it asked to be left alone, nobody expects a word of it before that is over. */
@@ -354,7 +322,7 @@ export class Outbox {
     const late = this.#inFlight.overtakenBefore(now - retryDelayMs)
     if (late.length > 0) {
       for (const { delivery } of late) this.#inFlight.take(delivery.message.messageId)
-      this.#fail(late, 'timeout', 'not acknowledged, while later messages were')
+      this.#failures.report(late, 'timeout', 'not acknowledged, while later messages were')
     } else if (this.#inFlight.size > 0 && now - this.#progressAt >= retryDelayMs) {
       this.#onSilence(now)
     }
@@ -371,33 +339,7 @@ export class Outbox {
       this.#link?.close(CloseCode.TRY_AGAIN_LATER, 'no acknowledgement came in time; connect again')
     } else {
       this.#silent = true
-      this.#fail(this.#inFlight.all(), 'silence', 'no word from the recipient')
+      this.#failures.report(this.#inFlight.all(), 'silence', 'no word from the recipient')
     }
-  }
-
-  /** Asks what is to become of these. Those that nobody decides on go again: at once if the link was lost, else later. */
-  #fail(flights: readonly Pick<Flight, 'delivery' | 'sends'>[], cause: DueCause, error: string): void {
-    const recipient = this.#recipient
-    const due: DueDelivery[] = flights.map(({ delivery, sends }) => {
-      return { recipient, delivery, cause, error, attempts: counted(delivery.attempts, sends, cause) }
-    })
-    const { hooks, runtime, retryDelayMs, decided } = this.#context
-    // What meets with silence is in flight still.
-    if (cause !== 'silence') for (const { delivery } of due) this.#failed.add(delivery.seq)
-    void hooks.republish.promise(due).then(() => {
-      const dueAt = cause === 'disconnect' ? 0 : Math.ceil(runtime.now() + retryDelayMs)
-      for (const one of due) {
-        if (decided.has(one)) continue
-        // Whoever decides later than that is too late.
-        decided.add(one)
-        this.defer({ ...one.delivery, dueAt })
-      }
-    })
-  }
-
-  /** Whether the delivery is one that failed and whose fate was open; from now on it is not. */
-  #decided({ seq }: PendingDelivery): boolean {
-    if (this.#alone === seq) this.#alone = undefined
-    return this.#failed.delete(seq)
   }
 }
