@@ -49,7 +49,19 @@ export function conditionsOf(filter: DeadLetterFilter): Conditions {
   }
 }
 
-export function prepareDeadLetters(database: Database) {
+export interface DeadLetterStatements {
+  readonly settle: Statement<[RecipientKey, number]>
+  readonly deliver: Statement<[RecipientKey, number]>
+  readonly insert: Statement
+  readonly remove: Statement<[DeadLetterId]>
+  readonly revivable: Statement<[string], Revivable>
+  readonly discard: Statement<[string], RecipientKey>
+  readonly purge: Statement<[number, number], RecipientKey>
+  count(conditions: Conditions): number
+  page(conditions: Conditions, after: DeadLetterId, limit: number): DeadLetterRow[]
+}
+
+export function prepareDeadLetters(database: Database): DeadLetterStatements {
   const ofIds = 'IN (SELECT value FROM json_each(?))'
   // Left, because a summary has no message; and so that a count that asks nothing of the message reads none.
   const from = 'FROM dead_letter LEFT JOIN message USING (seq)'

@@ -11,7 +11,13 @@ import {
 } from '../../../core/index.ts'
 import { attemptsOf, NO_ATTEMPTS } from './attempts.ts'
 import type { Database } from './database.ts'
-import { type Conditions, conditionsOf, type DeadLetterRow, prepareDeadLetters } from './dead-letter-sql.ts'
+import {
+  type Conditions,
+  conditionsOf,
+  type DeadLetterRow,
+  type DeadLetterStatements,
+  prepareDeadLetters,
+} from './dead-letter-sql.ts'
 import type { Ledger } from './ledger.ts'
 import type { Altered } from './reader.ts'
 import { isIntact, toMessage } from './stored-row.ts'
@@ -24,7 +30,7 @@ const BY_STORE = { plugin: 'store-sqlite', pluginVersion: VERSION }
 export class DeadLetters {
   readonly #ledger: Ledger
   readonly #now: () => number
-  readonly #statements: ReturnType<typeof prepareDeadLetters>
+  readonly #statements: DeadLetterStatements
 
   constructor(database: Database, ledger: Ledger, now: () => number) {
     this.#ledger = ledger
