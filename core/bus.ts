@@ -13,6 +13,7 @@ import type { Recipient } from './recipient.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { systemRuntime } from './runtime/system.ts'
 import { defaultSettings, type Settings } from './settings.ts'
+import { StoreHealth } from './store-health.ts'
 import { validation } from './validation.ts'
 
 export interface BusOptions {
@@ -54,6 +55,7 @@ class SlipstreamBus implements Bus {
   readonly #guard: Guard
   readonly #group: GroupCommit
   readonly #decided = new WeakSet<DueDelivery>()
+  readonly #storeHealth: StoreHealth
   readonly #applied: Plugin[] = []
   #mesh: Mesh | undefined
   #draining = false
@@ -73,6 +75,8 @@ class SlipstreamBus implements Bus {
     })
     this.#guard.watch(this.#hooks)
     this.#group = new GroupCommit(runtime, (arrivals, changes) => this.#running.journey.commit(arrivals, changes))
+    this.#storeHealth = new StoreHealth(runtime)
+    this.#parts.healthChecks.push(this.#storeHealth.check)
     this.failed = new Promise((resolve) => {
       this.#fail = resolve
     })
@@ -179,6 +183,7 @@ class SlipstreamBus implements Bus {
       parts: this.#parts,
       group: this.#group,
       decided: this.#decided,
+      storeHealth: this.#storeHealth,
       draining: () => this.#draining,
       fail: (error: Error) => this.#fail(error),
     }
@@ -199,6 +204,7 @@ class SlipstreamBus implements Bus {
       everyone: () => this.#running.recipients,
       links: () => this.links(),
       announced: (link, tags) => this.#running.announced(link, tags),
+      forget: (name) => this.#running.forget(name),
       plugins: () => this.plugins(),
     }
   }

@@ -43,6 +43,8 @@ const TEXTS = {
   SLP_SERVICE_MISSING: (name: string) =>
     `No plugin that is loaded so far provides the service "${name}". Load its provider first.`,
   SLP_SERVICE_TAKEN: (name: string) => `The service "${name}" is provided already. Load one of its providers.`,
+  SLP_PEER_CONFIGURED: (name: string) =>
+    `"${name}" is a peer of the configuration. Remove it there first; it would be back at once.`,
   SLP_TRANSPORT_UNKNOWN: (url: string) =>
     `No transport dials ${url}. Use ws:// or wss://, or load a plugin that speaks this protocol.`,
   SLP_LISTEN: (address: string, problem: string) =>

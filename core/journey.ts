@@ -13,6 +13,7 @@ import { entryLimits, linkLimits } from './protocol/limits.ts'
 import { Received } from './protocol/received.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { DeliveryChanges, StoreVerdict } from './store.ts'
+import type { StoreHealth } from './store-health.ts'
 import type { TypeRegistry } from './type-registry.ts'
 
 export interface JourneyContext {
@@ -23,10 +24,13 @@ export interface JourneyContext {
   readonly admission: Admission
   readonly forwarder: Forwarder
   readonly group: GroupCommit
+  readonly storeHealth: StoreHealth
   readonly draining: () => boolean
   /** The store could not say what became of a group: nobody is told anything, and its senders will repeat it. */
   readonly storeFailed: (error: unknown) => void
 }
+
+const STORE_UNAVAILABLE = 'the store takes nothing at the moment; publish again later with the same id, or elsewhere'
 
 /**
  * The way of a message: onReceive, route, persist, ack, forward. (republish is the outbox's, when no acknowledgement comes.)
@@ -65,9 +69,10 @@ export class Journey {
 
   /** One group, from memory onto disk and then to everyone who is to know. Resolves to whether it is on disk. */
   async commit(arrivals: readonly Arrival[], changes: DeliveryChanges): Promise<boolean> {
-    const { hooks, forwarder, storeFailed } = this.#context
+    const { hooks, forwarder, storeHealth, storeFailed } = this.#context
     try {
       const verdicts = await this.#persist(arrivals, changes)
+      if (arrivals.length > 0) storeHealth.worked()
       const acknowledgements = judge(arrivals, verdicts, hooks)
       if (acknowledgements.length > 0) await hooks.ack.promise(acknowledgements)
       forwarder.forward(arrivals, verdicts)
@@ -96,9 +101,10 @@ export class Journey {
 
   /** What a message lacks is filled in here, once; what a stranger made up about its way is replaced. */
   #admit(received: Received): Message {
-    const { hooks, types, admission, draining } = this.#context
+    const { hooks, types, admission, storeHealth, draining } = this.#context
     if (received.entersHere) {
       if (draining()) throw new ProtocolFault('BUSY', 'shutting down; publish again later, or at another instance')
+      if (!storeHealth.admits()) throw new ProtocolFault('STORE_UNAVAILABLE', STORE_UNAVAILABLE)
       const madeUp = madeUpFields(received)
       if (madeUp.length > 0) hooks.corrected.call(received, madeUp)
     }

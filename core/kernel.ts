@@ -28,6 +28,7 @@ export interface KernelContext {
   readonly everyone: () => Recipients
   readonly links: () => readonly Link[]
   readonly announced: (link: Link, tags: readonly string[]) => Promise<void>
+  readonly forget: (name: string) => Promise<boolean>
   readonly plugins: () => readonly PluginReport[]
 }
 
@@ -52,6 +53,7 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     recipients: context.recipients,
     links: context.links,
     announced: context.announced,
+    forget: context.forget,
     plugins: context.plugins,
     healthChecks: () => parts.healthChecks,
     storeStatistics: () => parts.store.statistics(),

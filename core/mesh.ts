@@ -7,7 +7,7 @@ import type { GroupCommit } from './group-commit.ts'
 import type { Hooks } from './hooks.ts'
 import { HybridClock } from './hybrid-clock.ts'
 import { Journey } from './journey.ts'
-import type { Introduction, PeerSettings, Transport } from './link.ts'
+import { CloseCode, type Introduction, type PeerSettings, type Transport } from './link.ts'
 import { type Link, Links } from './links.ts'
 import type { Parts } from './parts.ts'
 import { isId } from './protocol/fields.ts'
@@ -18,6 +18,7 @@ import type { Runtime } from './runtime/runtime.ts'
 import { SELF, SelfRecipient } from './self.ts'
 import type { Settings } from './settings.ts'
 import type { Store, StoreState } from './store.ts'
+import type { StoreHealth } from './store-health.ts'
 import { plainFrame } from './stored-message.ts'
 
 const DRAIN_POLL_MS = 20
@@ -29,6 +30,7 @@ export interface MeshContext {
   readonly parts: Parts
   readonly group: GroupCommit
   readonly decided: WeakSet<DueDelivery>
+  readonly storeHealth: StoreHealth
   readonly draining: () => boolean
   readonly fail: (error: Error) => void
 }
@@ -69,7 +71,7 @@ export class Mesh {
   }
 
   private constructor(context: MeshContext, state: StoreState, selfKey: number) {
-    const { settings, runtime, hooks, parts, group, decided, draining } = context
+    const { settings, runtime, hooks, parts, group, decided, storeHealth, draining } = context
     const { instanceId, epoch, lastSequence, lastVersion } = state
     const { log, types } = parts
     const { clusterGroupId, retryDelayMs } = settings
@@ -95,7 +97,10 @@ export class Mesh {
     const admission = new Admission({ instanceId, clusterGroupId, epoch, lastSequence, clock, runtime })
     const forwarder = new Forwarder({ instanceId, recipients: this.recipients, types, runtime })
     const storeFailed = (error: unknown) => this.#storeFailed(error)
-    this.journey = new Journey({ hooks, runtime, log, types, admission, forwarder, group, draining, storeFailed })
+    this.journey = new Journey({
+      ...{ hooks, runtime, log, types, admission, forwarder, group },
+      ...{ storeHealth, draining, storeFailed },
+    })
     const receive = (text: string, bytes: number, link: Link) => this.journey.receive(text, bytes, link)
     this.links = new Links({ instanceId, recipients: this.recipients, hooks, runtime, log, receive })
     this.#dialers = settings.peers.map((peer) => this.#dialer(peer))
@@ -119,6 +124,21 @@ export class Mesh {
 
   async announced(link: Link, tags: readonly string[]): Promise<void> {
     if (link.recipient instanceof DurableRecipient) await this.recipients.announced(link.recipient, tags)
+  }
+
+  /**
+   * Forgets a recipient and what waits for it, linked or not. Returns whether it was known; a configured peer is refused
+   * with `SLP_PEER_CONFIGURED`, for it would be back at once.
+   */
+  async forget(name: string): Promise<boolean> {
+    const recipient = this.recipients.durable(name)
+    if (!recipient) return false
+    if (this.#context.settings.peers.some(({ url }) => url === recipient.url)) {
+      throw slipstreamError('SLP_PEER_CONFIGURED', [name])
+    }
+    recipient.link?.close(CloseCode.POLICY, 'this name was forgotten by an operator')
+    await this.recipients.forget(name)
+    return true
   }
 
   /** Lets nobody new in, and waits until what is in flight is acknowledged, or the time is up. */
@@ -179,7 +199,8 @@ export class Mesh {
 
   /** Nothing was acknowledged and nothing is claimed: publishers repeat, and what became of deliveries is written again. */
   #storeFailed(error: unknown): void {
-    const { parts, fail } = this.#context
+    const { parts, storeHealth, fail } = this.#context
+    storeHealth.failed(error)
     parts.log.critical('store failed', { reason: problemOf(error), error })
     this.recipients.doubt()
     if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') fail(error as Error)

@@ -58,6 +58,11 @@ export interface Kernel {
   links(): readonly Link[]
   /** Takes note of tags that the other end of a link announces as reachable behind it. */
   announced(link: Link, tags: readonly string[]): Promise<void>
+  /**
+   * Forgets a recipient and what waits for it, for good. Resolves to whether it was known; `SLP_PEER_CONFIGURED` when it is
+   * a peer that the configuration names.
+   */
+  forget(name: string): Promise<boolean>
   /** All loaded plugins, with what they cost and how often they failed. */
   plugins(): readonly PluginReport[]
   /** All registered health checks. */

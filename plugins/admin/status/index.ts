@@ -1,4 +1,4 @@
-import { type Kernel, type Plugin, type Recipient, VERSION } from '../../../core/index.ts'
+import { type Kernel, type Plugin, type Recipient, SlipstreamError, VERSION } from '../../../core/index.ts'
 
 /** What an instance is and does, for pages and the command line: `/api/v1/status`, `…/connections`, `…/plugins`. */
 export function statusApi(): Plugin {
@@ -15,6 +15,7 @@ export function statusApi(): Plugin {
       const read = { access: 'read' } as const
       http.route('GET', '/api/v1/status', read, () => ({ body: { ...status(kernel), uptimeSeconds: uptime() } }))
       http.route('GET', '/api/v1/connections', read, () => ({ body: list(connections(kernel)) }))
+      http.route('DELETE', '/api/v1/connections/:id', { access: 'write' }, ({ params }) => forget(kernel, params.id))
       http.route('GET', '/api/v1/plugins', read, () => ({ body: list(kernel.plugins()) }))
     },
   }
@@ -50,4 +51,15 @@ function connections(kernel: Kernel) {
 
 function list<Item>(items: readonly Item[]) {
   return { total: items.length, items }
+}
+
+/** Forgets a recipient and what waits for it. A configured peer cannot be forgotten. */
+async function forget(kernel: Kernel, name = '') {
+  try {
+    if (await kernel.forget(name)) return { body: { forgotten: name } }
+    return { status: 404, body: { code: 'UNKNOWN', message: 'no recipient has this name' } }
+  } catch (error) {
+    if (!(error instanceof SlipstreamError) || error.code !== 'SLP_PEER_CONFIGURED') throw error
+    return { status: 409, body: { code: error.code, message: error.message } }
+  }
 }

@@ -53,6 +53,22 @@ describe('status-api', () => {
     await eventually(waiting)
   })
 
+  it('forgets a recipient and what waits for it, but no peer of the configuration', async () => {
+    const { ask, connect } = await startBus({
+      plugins: [statusApi()],
+      settings: { peers: [{ url: 'memory://elsewhere', instanceId: 'gcp-1' }] },
+    })
+    connect({ instanceId: 'pi-1' })
+    await eventually(async () => (await ask('/api/v1/connections')).body.total === 3)
+    await publish(connect(), 'm-1')
+    const headers = { 'content-type': 'application/json' }
+    const forget = (name: string) => ask(`/api/v1/connections/${name}`, { method: 'DELETE', headers })
+    expect((await forget('pi-1')).body).to.deep.equal({ forgotten: 'pi-1' })
+    expect((await ask('/api/v1/status')).body.backlog).to.equal(1)
+    expect((await forget('pi-1')).status).to.equal(404)
+    expect((await forget('gcp-1')).body.code).to.equal('SLP_PEER_CONFIGURED')
+  })
+
   it('has a line for each plugin, with its cost and its faults', async () => {
     const { ask } = await started()
     const { total, items } = (await ask('/api/v1/plugins')).body as { total: number; items: readonly object[] }
