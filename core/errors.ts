@@ -31,7 +31,7 @@ const TEXTS = {
   SLP_STORE_NEWER: (found: number, known: number) =>
     `The store was written by a newer slipstream (schema ${found}, this one knows ${known}). Start that version again, or restore a backup made before the upgrade.`,
   SLP_STORE_FAILED: (problem: string) =>
-    `The store failed: ${problem}. Nothing is acknowledged until it is opened anew; publishers will repeat what they have no ACK for.`,
+    `The store failed: ${problem}. What it was given is not acknowledged, and publishers repeat it; the instance goes on by itself when the cause is gone.`,
   SLP_STORE_LOST: (problem: string) =>
     `The store cannot be trusted any more: ${problem}. Nothing is acknowledged; check the disk, then start again on the same file.`,
   SLP_STORE_NODE: (version: string, node: string) =>
