@@ -4,6 +4,11 @@ import type { Runtime } from './runtime/runtime.ts'
 
 /** How long a trial may be under way before the next one goes, in milliseconds. */
 const TRIAL_MS = 1_000
+/**
+ * How long readiness speaks of a failure, in milliseconds. It must not last for ever: whoever is not ready is sent nothing,
+ * and without a message nobody would find out that there is room again.
+ */
+const UNREADY_MS = 10_000
 
 /**
  * Whether the store takes what it is given. While it does not (a full disk), new messages are refused, for whoever is told
@@ -13,6 +18,7 @@ export class StoreHealth {
   readonly #runtime: Runtime
   #problem: string | undefined
   #trialAt = Number.NEGATIVE_INFINITY
+  #failedAt = Number.NEGATIVE_INFINITY
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime
@@ -23,7 +29,10 @@ export class StoreHealth {
     return {
       name: 'store',
       probe: 'ready',
-      check: () => (this.#problem === undefined ? { ok: true } : { ok: false, detail: this.#problem }),
+      check: () => {
+        const ok = this.#problem === undefined || this.#runtime.monotonic() - this.#failedAt >= UNREADY_MS
+        return { ok, ...(this.#problem !== undefined && { detail: this.#problem }) }
+      },
     }
   }
 
@@ -39,6 +48,7 @@ export class StoreHealth {
   failed(error: unknown): void {
     this.#problem = problemOf(error)
     this.#trialAt = Number.NEGATIVE_INFINITY
+    this.#failedAt = this.#runtime.monotonic()
   }
 
   worked(): void {
