@@ -74,8 +74,8 @@ export class Backlog {
 
   /** Reads one delivery anew that was taken before. Undefined when it is not pending any more. */
   async recall(seq: number): Promise<PendingDelivery | undefined> {
-    const [delivery] = await this.#store.pending(this.#key(), seq - 1, { messages: 1, bytes: 1 })
-    return delivery?.seq === seq ? delivery : undefined
+    const [delivery] = await this.#store.recall(this.#key(), [seq])
+    return delivery
   }
 
   /** The store could not say what became of a group: there may be deliveries that nobody has offered. */

@@ -41,6 +41,12 @@ export interface Store {
   pending(recipient: RecipientKey, after: number, limit: PendingLimit): Promise<readonly PendingDelivery[]>
 
   /**
+   * Those of these deliveries of a recipient that are still not settled, each once, oldest first. How many are asked for
+   * is the caller's to bound. Altered messages are treated as by `pending`.
+   */
+  recall(recipient: RecipientKey, seqs: readonly number[]): Promise<readonly PendingDelivery[]>
+
+  /**
    * Remembers a recipient, or what is new about it. Resolves to its key, which stays the same as long as its name is
    * known.
    */

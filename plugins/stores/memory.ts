@@ -94,6 +94,16 @@ export class MemoryStore implements Store {
     return deliveries
   }
 
+  async recall(recipient: RecipientKey, seqs: readonly number[]): Promise<readonly PendingDelivery[]> {
+    this.#opened()
+    const deliveries: PendingDelivery[] = []
+    for (const seq of [...new Set(seqs)].sort((one, other) => one - other)) {
+      const waiting = this.#recipients.waitingFor(recipient).get(seq)
+      if (waiting) deliveries.push({ seq, message: this.#messages.at(seq), ...waiting })
+    }
+    return deliveries
+  }
+
   async saveRecipient(recipient: RecipientRecord): Promise<RecipientKey> {
     this.#opened()
     return this.#recipients.save(recipient)

@@ -170,6 +170,7 @@ function delegating(store: Store, changes: Pick<Store, 'write'>): Store {
     name: store.name,
     open: (context) => store.open(context),
     pending: (recipient, after, limit) => store.pending(recipient, after, limit),
+    recall: (recipient, seqs) => store.recall(recipient, seqs),
     saveRecipient: (recipient) => store.saveRecipient(recipient),
     renameRecipient: (from, to) => store.renameRecipient(from, to),
     forgetRecipient: (key) => store.forgetRecipient(key),

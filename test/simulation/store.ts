@@ -3,6 +3,7 @@ import {
   type DeadLetterFilter,
   type DeadLetterId,
   type DeadLetterPage,
+  type PendingDelivery,
   type PendingLimit,
   type PurgeLimits,
   type RecipientKey,
@@ -62,16 +63,12 @@ export class SimulatedStore implements Store {
     return this.#enqueue(label, () => this.#disk.write(batch))
   }
 
-  /** Reads what is durable, either when it is asked or when it answers. */
   pending(recipient: RecipientKey, after: number, limit: PendingLimit) {
-    const read = () => this.#disk.store.pending(recipient, after, limit)
-    const early = this.#random.chance(0.5) ? read() : undefined
-    return new Promise<Awaited<ReturnType<typeof read>>>((resolve, reject) => {
-      this.#later(this.#random.heavyTail(1), `reads of ${recipient}`, () => {
-        if (this.#random.chance(this.#conditions().readFailure)) reject(slipstreamError('SLP_STORE_FAILED', ['EIO']))
-        else resolve(early ?? read())
-      })
-    })
+    return this.#read(`of ${recipient}`, () => this.#disk.store.pending(recipient, after, limit))
+  }
+
+  recall(recipient: RecipientKey, seqs: readonly number[]) {
+    return this.#read(`${seqs.length} of ${recipient}`, () => this.#disk.store.recall(recipient, seqs))
   }
 
   saveRecipient(record: RecipientRecord) {
@@ -128,6 +125,17 @@ export class SimulatedStore implements Store {
       await job.apply()
     }
     await this.#disk.close()
+  }
+
+  /** Reads what is durable, either when it is asked or when it answers. */
+  #read(label: string, read: () => Promise<readonly PendingDelivery[]>): Promise<readonly PendingDelivery[]> {
+    const early = this.#random.chance(0.5) ? read() : undefined
+    return new Promise((resolve, reject) => {
+      this.#later(this.#random.heavyTail(1), `reads ${label}`, () => {
+        if (this.#random.chance(this.#conditions().readFailure)) reject(slipstreamError('SLP_STORE_FAILED', ['EIO']))
+        else resolve(early ?? read())
+      })
+    })
   }
 
   #enqueue<Result>(label: string, run: () => Promise<Result>): Promise<Result> {

@@ -58,8 +58,31 @@ export const readingCases: Readonly<Record<string, Trying>> = {
     assert.deepEqual(await trial.waiting(aws, 0, { bytes: 1 }), ['large'])
   },
 
+  async 'reads single deliveries anew: those that still wait, each once, oldest first'(trial) {
+    await trial.open()
+    const [aws, azure] = [await trial.recipient('aws'), await trial.recipient('azure')]
+    const messages = ['a', 'b', 'c', 'd', 'e'].map((messageId) => trial.message({ messageId }))
+    const [a = 0, b = 0, c = 0, d = 0, e = 0] = await trial.stored(messages, [aws])
+    const [other = 0] = await trial.stored([trial.message()], [azure])
+    await trial.settle({ recipient: aws, seq: b })
+    await trial.die([{ recipient: aws, seq: c }])
+    const attempts = { sends: 2, nacks: 1, timeouts: 0, disconnects: 0 }
+    await trial.batch({ retries: [{ recipient: aws, seq: d, attempts, dueAt: 4_711 }] })
+    await trial.reopen()
+    const recalled = await trial.store.recall(aws, [d, a, c, b, a, other, 4_711])
+    const all = await trial.store.pending(aws, 0, EVERYTHING)
+    assert.deepEqual(
+      recalled,
+      all.filter(({ seq }) => seq !== e),
+    )
+    assert.deepEqual([recalled.length, recalled[1]?.attempts], [2, attempts])
+    assert.deepEqual(await trial.store.recall(aws, []), [])
+  },
+
   async 'gives nothing for a recipient it does not know'(trial) {
     await trial.open()
+    const [seq = 0] = await trial.stored([trial.message()], [await trial.recipient('aws')])
     assert.deepEqual(await trial.waiting(4_711), [])
+    assert.deepEqual(await trial.store.recall(4_711, [seq]), [])
   },
 }

@@ -12,27 +12,30 @@ export interface Altered extends Settlement {
   readonly attempts: Attempts
 }
 
-interface Reading {
+/** What was read. */
+export interface Reading {
   readonly deliveries: readonly PendingDelivery[]
   /** What was met on the way and left out. */
   readonly altered: readonly Altered[]
 }
 
+const NO_LIMIT: PendingLimit = { messages: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY }
 /** Corrupt rows that are remembered at most, so that each is reported once. A disk with more is past counting. */
 const MAX_REMEMBERED = 10_000
 
 /** Reads deliveries that wait, and lets no altered message pass. */
 export class Reader {
   readonly #log: Log
-  readonly #rows: Statement<[RecipientKey, number], Row>
+  readonly #behind: Statement<[RecipientKey, number], Row>
+  readonly #among: Statement<[RecipientKey, string], Row>
   readonly #corrupt = new Set<number>()
 
   constructor(database: Database, log: Log) {
     this.#log = log
-    this.#rows = database.prepare(`
-      SELECT ${STORED_ROW}, ${ATTEMPTS}, due_at AS dueAt
-      FROM delivery CROSS JOIN message USING (seq)
-      WHERE recipient = ? AND seq > ? ORDER BY seq`)
+    const select = `
+      SELECT ${STORED_ROW}, ${ATTEMPTS}, due_at AS dueAt FROM delivery CROSS JOIN message USING (seq) WHERE recipient = ?`
+    this.#behind = database.prepare(`${select} AND seq > ? ORDER BY seq`)
+    this.#among = database.prepare(`${select} AND seq IN (SELECT value FROM json_each(?)) ORDER BY seq`)
   }
 
   /** How many altered rows were met. */
@@ -41,10 +44,18 @@ export class Reader {
   }
 
   pending(recipient: RecipientKey, after: number, limit: PendingLimit): Reading {
+    return this.#read(recipient, this.#behind.iterate(recipient, after), limit)
+  }
+
+  recall(recipient: RecipientKey, seqs: readonly number[]): Reading {
+    return this.#read(recipient, this.#among.iterate(recipient, JSON.stringify(seqs)), NO_LIMIT)
+  }
+
+  #read(recipient: RecipientKey, rows: Iterable<Row>, limit: PendingLimit): Reading {
     const deliveries: PendingDelivery[] = []
     const altered: Altered[] = []
     let bytes = 0
-    for (const row of this.#rows.iterate(recipient, after)) {
+    for (const row of rows) {
       if (!isIntact(row)) {
         this.#report(row)
         altered.push({ recipient, seq: row.seq, attempts: attemptsOf(row) })

@@ -25,7 +25,7 @@ import {
 import { openDatabase } from './database.ts'
 import { storeFailure } from './failure.ts'
 import { OpenStore } from './open-store.ts'
-import type { Altered } from './reader.ts'
+import type { Altered, Reading } from './reader.ts'
 
 export interface SqliteStoreOptions {
   readonly path: string
@@ -78,9 +78,11 @@ export class SqliteStore implements Store {
   }
 
   async pending(recipient: RecipientKey, after: number, limit: PendingLimit): Promise<readonly PendingDelivery[]> {
-    const { deliveries, altered } = this.#use((store) => store.reader.pending(recipient, after, limit))
-    if (altered.length > 0) this.#quarantine(altered)
-    return deliveries
+    return this.#read(({ reader }) => reader.pending(recipient, after, limit))
+  }
+
+  async recall(recipient: RecipientKey, seqs: readonly number[]): Promise<readonly PendingDelivery[]> {
+    return this.#read(({ reader }) => reader.recall(recipient, seqs))
   }
 
   async saveRecipient(recipient: RecipientRecord): Promise<RecipientKey> {
@@ -129,6 +131,13 @@ export class SqliteStore implements Store {
   async close(): Promise<void> {
     this.#store?.close()
     this.#store = undefined
+  }
+
+  /** Runs what reads deliveries, and gives up those that must not be delivered. */
+  #read(work: (store: OpenStore) => Reading): readonly PendingDelivery[] {
+    const { deliveries, altered } = this.#use(work)
+    if (altered.length > 0) this.#quarantine(altered)
+    return deliveries
   }
 
   /** Reading must go on also when this cannot be written: an altered message is left out each time. */

@@ -435,13 +435,13 @@ describe('strict order', () => {
     const subject = await bench({ store })
     const app = await subject.connect('app')
     await subject.publish(strict('a-1', 'a'), strict('a-2', 'a'), strict('a-3', 'a'))
-    const pending = store.pending.bind(store)
-    store.pending = async () => {
+    const recall = store.recall.bind(store)
+    store.recall = async () => {
       throw new Error('the disk has gone away')
     }
     app.ack('a-1')
     await subject.pass(3 * RETRY_DELAY_MS)
-    store.pending = pending
+    store.recall = recall
     await subject.pass(RETRY_DELAY_MS)
     expect(app.got).to.deep.equal(['a-1', 'a-2'])
   })
@@ -451,8 +451,8 @@ describe('strict order', () => {
     const subject = await bench({ store })
     const app = await subject.connect('app')
     await subject.publish(strict('a-1', 'a'), strict('a-2', 'a'), strict('a-3', 'a'))
-    const pending = store.pending.bind(store)
-    store.pending = async (...asked) => (await pending(...asked)).filter(({ message }) => message.messageId !== 'a-2')
+    const recall = store.recall.bind(store)
+    store.recall = async (...asked) => (await recall(...asked)).filter(({ message }) => message.messageId !== 'a-2')
     // What is altered on disk is not given.
     app.ack('a-1')
     await subject.rest()

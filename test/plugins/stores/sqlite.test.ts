@@ -190,7 +190,7 @@ describe('plugins/stores/sqlite', () => {
       await trial.waiting(aws)
       await trial.waiting(aws)
       expect(await trial.dead()).to.have.length(1)
-      await trial.waiting(azure)
+      expect(await trial.store.recall(azure, [seq])).to.deep.equal([])
       expect(await trial.sums('aws')).to.include({ targeted: 2, pending: 1, dead: 1 })
       const letters = await trial.dead({ reason: 'INTEGRITY' })
       expect(letters.map(({ recipient }) => recipient)).to.deep.equal(['aws', 'azure'])
