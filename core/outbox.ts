@@ -12,7 +12,7 @@ import type { DurableRecipient } from './recipient.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { PendingDelivery, Store } from './store.ts'
 import { StrictKeys } from './strict-keys.ts'
-import { Wake } from './wake.ts'
+import { Watchdog } from './watchdog.ts'
 
 /** Failed deliveries of one recipient that wait at most. Beyond that it is sent nothing new until some are due. */
 const MAX_DEFERRED = 1_000
@@ -44,18 +44,10 @@ export class Outbox {
   readonly #deferred = new Deferred()
   readonly #keys: StrictKeys
   readonly #failures: Failures
-  readonly #wake: Wake
+  readonly #watchdog: Watchdog
   #link: Link | undefined
-  /** When the recipient last said anything, or was first sent something, by the clock that only grows. */
-  #progressAt = 0
-  /** Whether what is in flight was sent once more already, because the recipient said nothing at all. */
-  #silent = false
-  /** Whether this side has given up the link, because the recipient stayed silent. */
-  #hungUp = false
   #closed = false
   #pumpsSoon = false
-  /** The recipient asked to be left alone until then, in milliseconds of the clock that only grows. */
-  #busyUntil = 0
 
   constructor(recipient: DurableRecipient, backlog: Backlog, context: OutboxContext) {
     this.#recipient = recipient
@@ -67,7 +59,7 @@ export class Outbox {
       unreadable: (error, again) => this.#unreadable(error, again),
     })
     this.#failures = new Failures(recipient, context, (delivery) => this.defer(delivery))
-    this.#wake = new Wake(context.runtime, () => this.#look())
+    this.#watchdog = this.#watch()
   }
 
   get pending(): number {
@@ -97,9 +89,7 @@ export class Outbox {
   /** The recipient is linked: what waits may go. */
   attach(link: Link): void {
     this.#link = link
-    this.#silent = false
-    this.#hungUp = false
-    this.#busyUntil = 0
+    this.#watchdog.linked()
     this.pump()
   }
 
@@ -107,10 +97,10 @@ export class Outbox {
   detach(): void {
     if (!this.#link) return
     this.#link = undefined
-    this.#wake.cancel()
+    this.#watchdog.rest()
     const flights = this.#inFlight.takeAll()
     const [alone] = flights
-    if (flights.length === 1 && alone && !this.#hungUp) {
+    if (flights.length === 1 && alone && !this.#watchdog.hungUp) {
       this.#failures.report([alone], 'disconnect', 'the link was lost while it was alone in flight')
     } else {
       this.#backlog.giveBack(flights.map(({ delivery }) => delivery))
@@ -130,9 +120,9 @@ export class Outbox {
   /** Sends as much as the window allows. */
   pump(): void {
     const link = this.#link
-    if (!link || this.#hungUp || this.#failures.holdUp) return
-    if (!this.#isBusy) this.#fillWindow(link)
-    this.#arm()
+    if (!link || this.#watchdog.hungUp || this.#failures.holdUp) return
+    if (!this.#watchdog.isBusy) this.#fillWindow(link)
+    this.#watchdog.arm()
   }
 
   /**
@@ -143,7 +133,7 @@ export class Outbox {
     this.#inFlight.overtake(messageId, this.#context.runtime.monotonic())
     const delivery = this.#inFlight.take(messageId)?.delivery ?? this.#deferred.take(messageId)
     if (!delivery) return undefined
-    this.#progressed()
+    this.#watchdog.progressed()
     this.#done(delivery)
     return delivery
   }
@@ -153,12 +143,12 @@ export class Outbox {
     const flight = this.#inFlight.take(messageId)
     if (!flight) return false
     if (refusal.busyMs !== undefined) {
-      this.#busyUntil = this.#context.runtime.monotonic() + refusal.busyMs
+      this.#watchdog.pause(refusal.busyMs)
       this.#backlog.giveBack([flight.delivery])
     } else {
       this.#failures.report([flight], refusal.retryable ? 'nack' : 'rejection', refusal.error)
     }
-    this.#progressed()
+    this.#watchdog.progressed()
     this.pump()
     return true
   }
@@ -212,15 +202,11 @@ export class Outbox {
   close(): void {
     this.#closed = true
     this.#link = undefined
-    this.#wake.cancel()
+    this.#watchdog.rest()
   }
 
   #hasRoom(): boolean {
     return this.#inFlight.hasRoom && this.#deferred.size < MAX_DEFERRED
-  }
-
-  get #isBusy(): boolean {
-    return this.#busyUntil > this.#context.runtime.monotonic()
   }
 
   #fillWindow(link: Link): void {
@@ -259,7 +245,7 @@ export class Outbox {
 
   #send(link: Link, delivery: PendingDelivery): Forwarding {
     const frame = this.#context.frame(delivery)
-    if (this.#inFlight.size === 0) this.#progressAt = this.#context.runtime.monotonic()
+    this.#watchdog.sending()
     this.#inFlight.add(delivery, Buffer.byteLength(frame))
     link.send(frame)
     return { recipient: this.#recipient, message: delivery.message, sends: delivery.attempts.sends + 1 }
@@ -287,59 +273,17 @@ export class Outbox {
     this.#keys.done(delivery)
   }
 
-  /** The recipient has spoken. If it asked to be left alone, nobody expects a word of it before that is over. */
-  #progressed(): void {
-    this.#progressAt = Math.max(this.#context.runtime.monotonic(), this.#busyUntil)
-    this.#silent = false
-  }
-
-  /** Sets the alarm for whatever comes next: silence, an overtaken delivery, a deferred one, the end of a pause. */
-  #arm(): void {
+  #watch(): Watchdog {
     const { runtime, retryDelayMs } = this.#context
-    const now = runtime.monotonic()
-    if (this.#isBusy) {
-      this.#wake.at(this.#busyUntil)
-      return
-    }
-    if (this.#inFlight.size > 0) this.#wake.at(this.#progressAt + retryDelayMs)
-    const overtaken = this.#inFlight.firstOvertakenAt
-    if (overtaken !== undefined) this.#wake.at(overtaken + retryDelayMs)
-    const { nextDueAt } = this.#deferred
-    if (nextDueAt !== undefined) this.#wake.at(now + nextDueAt - runtime.now())
-  }
-
-  /** The alarm rang: whatever has come to its time. */
-  #look(): void {
-    this.#backlog.giveBack(this.#deferred.takeDue(this.#context.runtime.now()))
-    if (!this.#isBusy && !this.#hungUp) this.#judge()
-    this.pump()
-  }
-
-  /** What is in flight has not been acknowledged in time, some of it or all of it. */
-  #judge(): void {
-    const { runtime, retryDelayMs } = this.#context
-    const now = runtime.monotonic()
-    const late = this.#inFlight.overtakenBefore(now - retryDelayMs)
-    if (late.length > 0) {
-      for (const { delivery } of late) this.#inFlight.take(delivery.message.messageId)
-      this.#failures.report(late, 'timeout', 'not acknowledged, while later messages were')
-    } else if (this.#inFlight.size > 0 && now - this.#progressAt >= retryDelayMs) {
-      this.#onSilence(now)
-    }
-  }
-
-  /**
-   * Not a word for as long as the retry delay: what is in flight goes once more. Not a word again: the link is dead, or the
-   * recipient is; a new link finds out. Neither is the fault of a message.
-   */
-  #onSilence(now: number): void {
-    this.#progressAt = now
-    if (this.#silent) {
-      this.#hungUp = true
-      this.#link?.close(CloseCode.TRY_AGAIN_LATER, 'no acknowledgement came in time; connect again')
-    } else {
-      this.#silent = true
-      this.#failures.report(this.#inFlight.all(), 'silence', 'no word from the recipient')
-    }
+    return new Watchdog({
+      ...{ runtime, retryDelayMs, inFlight: this.#inFlight, deferred: this.#deferred },
+      timedOut: (late) => this.#failures.report(late, 'timeout', 'not acknowledged, while later messages were'),
+      silent: () => this.#failures.report(this.#inFlight.all(), 'silence', 'no word from the recipient'),
+      hangUp: () => this.#link?.close(CloseCode.TRY_AGAIN_LATER, 'no acknowledgement came in time; connect again'),
+      goOn: () => {
+        this.#backlog.giveBack(this.#deferred.takeDue(runtime.now()))
+        this.pump()
+      },
+    })
   }
 }
