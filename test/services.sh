@@ -14,6 +14,7 @@ packages=''
 command -v promtool >/dev/null 2>&1 || packages="$packages prometheus"
 has_websockets || packages="$packages python3-websockets"
 command -v openssl >/dev/null 2>&1 || packages="$packages openssl"
+command -v redis-server >/dev/null 2>&1 || packages="$packages redis-server"
 [ -z "$packages" ] && exit 0
 
 if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
