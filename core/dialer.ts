@@ -7,6 +7,8 @@ import type { Runtime, Timer } from './runtime/runtime.ts'
 const MAX_DELAY_MS = 60_000
 /** A link that lasted this long was a good one: the next attempts start quickly again. */
 const STABLE_AFTER_MS = 30_000
+/** Nor is it a good one as long as this many first delays: on a peer that never answers, the outbox hangs up after two. */
+const STABLE_AFTER_DELAYS = 3
 
 export interface DialerContext {
   readonly runtime: Runtime
@@ -16,8 +18,22 @@ export interface DialerContext {
   dial(signal: AbortSignal): Promise<Connection>
   /** Puts the connection to use; `ended` is called when it is gone. */
   join(connection: Connection, ended: () => void): Promise<Joined>
-  /** Whether the peer is linked by another connection. */
+  /** Whether the peer is linked, by whichever connection. */
   linked(): boolean
+}
+
+/** How it stands with dialling a peer. */
+export interface LinkCircuit {
+  /**
+   * - `closed`: linked for good, or within the quick attempts
+   * - `open`: those were in vain; nothing goes out until the next probe
+   * - `half-open`: the probe is under way, or has brought a link that has yet to last
+   */
+  readonly state: 'closed' | 'open' | 'half-open'
+  /** Attempts in vain since the last link that lasted. */
+  readonly attempts: number
+  /** When the next attempt goes out, in milliseconds since the epoch; undefined while none is due. */
+  readonly nextAttemptAt: number | undefined
 }
 
 /**
@@ -30,7 +46,12 @@ export class Dialer {
   readonly #context: DialerContext
   readonly #abort = new AbortController()
   #attempts = 0
+  #open = false
   #timer: Timer | undefined
+  /** When the next attempt goes out, by the clock that only grows. */
+  #nextAt: number | undefined
+  /** Since when the connection is there that was dialled last. */
+  #linkedAt: number | undefined
   #waiting = true
 
   constructor(peer: PeerSettings, context: DialerContext) {
@@ -38,14 +59,12 @@ export class Dialer {
     this.#context = context
   }
 
-  /** Attempts since the last link that lasted. */
-  get attempts(): number {
-    return this.#attempts
-  }
-
-  /** Whether only a probe a minute goes out. */
-  get circuitOpen(): boolean {
-    return this.#attempts >= this.#context.quickAttempts
+  get circuit(): LinkCircuit {
+    const { runtime } = this.#context
+    const nextAttemptAt = this.#nextAt === undefined ? undefined : runtime.now() + this.#nextAt - runtime.monotonic()
+    if (this.#isLinkedForGood) return { state: 'closed', attempts: 0, nextAttemptAt }
+    const state = !this.#open ? 'closed' : nextAttemptAt === undefined ? 'half-open' : 'open'
+    return { state, attempts: this.#attempts, nextAttemptAt }
   }
 
   start(): void {
@@ -64,9 +83,10 @@ export class Dialer {
 
   async #attempt(): Promise<void> {
     if (this.#abort.signal.aborted) return
+    this.#nextAt = undefined
     if (this.#context.linked()) {
       this.#waiting = true
-      this.#attempts = 0
+      this.#proved()
       return
     }
     this.#waiting = false
@@ -74,8 +94,8 @@ export class Dialer {
     let connection: Connection | undefined
     try {
       connection = await this.#context.dial(this.#abort.signal)
-      const linkedAt = runtime.monotonic()
-      const joined = await this.#context.join(connection, () => this.#ended(linkedAt))
+      this.#linkedAt = runtime.monotonic()
+      const joined = await this.#context.join(connection, () => this.#ended())
       if (joined === 'standing by') log.debug('standing by', { peer: this.peer.url })
     } catch (error) {
       if (!this.#abort.signal.aborted) {
@@ -87,23 +107,44 @@ export class Dialer {
     }
   }
 
-  #ended(linkedAt: number): void {
-    if (this.#context.runtime.monotonic() - linkedAt >= STABLE_AFTER_MS) this.#attempts = 0
+  #ended(): void {
+    if (this.#hasLasted) this.#proved()
+    this.#linkedAt = undefined
     this.#later()
+  }
+
+  #proved(): void {
+    this.#attempts = 0
+    this.#open = false
+  }
+
+  get #hasLasted(): boolean {
+    const { runtime, firstDelayMs } = this.#context
+    const stableAfterMs = Math.max(STABLE_AFTER_MS, STABLE_AFTER_DELAYS * firstDelayMs)
+    return this.#linkedAt !== undefined && runtime.monotonic() - this.#linkedAt >= stableAfterMs
+  }
+
+  /** A link that the peer has dialled need not prove itself: it says nothing of whether the peer can be dialled. */
+  get #isLinkedForGood(): boolean {
+    return this.#linkedAt === undefined ? this.#context.linked() : this.#hasLasted
   }
 
   #later(): void {
     if (this.#abort.signal.aborted) return
+    const { runtime, quickAttempts } = this.#context
     this.#waiting = false
+    this.#open = this.#attempts >= quickAttempts
+    const delay = this.#delay()
     this.#timer?.cancel()
-    this.#timer = this.#context.runtime.after(this.#delay(), () => void this.#attempt())
+    this.#timer = runtime.after(delay, () => void this.#attempt())
+    this.#nextAt = runtime.monotonic() + delay
     this.#attempts++
   }
 
   /** Equal jitter: half of the delay for certain, half by chance. */
   #delay(): number {
     const { firstDelayMs, runtime } = this.#context
-    const full = this.circuitOpen ? MAX_DELAY_MS : Math.min(MAX_DELAY_MS, firstDelayMs * 2 ** this.#attempts)
+    const full = this.#open ? MAX_DELAY_MS : Math.min(MAX_DELAY_MS, firstDelayMs * 2 ** this.#attempts)
     return full / 2 + (full / 2) * runtime.random()
   }
 }

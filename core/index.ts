@@ -2,6 +2,7 @@
 export { type Bus, type BusOptions, createBus } from './bus.ts'
 export type { DeadLetters } from './dead-letters.ts'
 export type { Deliveries } from './deliveries.ts'
+export type { LinkCircuit } from './dialer.ts'
 export { type ErrorCode, type ErrorDetails, errorCodes, problemOf, SlipstreamError, slipstreamError } from './errors.ts'
 export type {
   Acknowledgement,

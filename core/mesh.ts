@@ -89,6 +89,7 @@ export class Mesh {
         decided,
         frame: (delivery) => plainFrame(delivery, instanceId),
         isStrict: ({ message }) => types.isStrict(message.type),
+        circuit: (url) => this.#dialers.find(({ peer }) => peer.url === url)?.circuit,
       },
       self,
       (task) => group.between(task),

@@ -1,4 +1,5 @@
 import { Backlog } from './backlog.ts'
+import type { LinkCircuit } from './dialer.ts'
 import type { PeerSettings } from './link.ts'
 import type { Link } from './links.ts'
 import { Outbox, type OutboxContext } from './outbox.ts'
@@ -14,6 +15,8 @@ export interface Recipient {
   /** Whether what is due waits for it on disk while it is away. */
   readonly durable: boolean
   readonly connected: boolean
+  /** How it stands with dialling it; undefined of those whom this instance does not dial. */
+  readonly circuit: LinkCircuit | undefined
   /** Deliveries that are stored for it and not acknowledged. */
   readonly pending: number
   /** Of these, sent and awaiting their acknowledgement. */
@@ -22,6 +25,11 @@ export interface Recipient {
   readonly deferred: number
   /** Its key in the store; undefined when nothing is stored for it. */
   readonly key: RecipientKey | undefined
+}
+
+export interface RecipientContext extends OutboxContext {
+  /** How it stands with dialling that URL, if it is dialled. */
+  circuit(url: string): LinkCircuit | undefined
 }
 
 /** A named client or an instance: its deliveries are rows in the store until it has acknowledged them. */
@@ -42,8 +50,10 @@ export class DurableRecipient implements Recipient {
   renamed = false
   #configured: readonly string[] = []
   #announced: readonly string[]
+  readonly #context: RecipientContext
 
-  constructor(saved: SavedRecipient, context: OutboxContext) {
+  constructor(saved: SavedRecipient, context: RecipientContext) {
+    this.#context = context
     this.name = saved.name
     this.role = saved.role
     this.key = saved.key
@@ -57,6 +67,10 @@ export class DurableRecipient implements Recipient {
 
   get connected(): boolean {
     return this.link !== undefined
+  }
+
+  get circuit(): LinkCircuit | undefined {
+    return this.url === undefined ? undefined : this.#context.circuit(this.url)
   }
 
   get pending(): number {
@@ -104,6 +118,7 @@ export class LiveRecipient implements Recipient {
   readonly role = 'client'
   readonly key = undefined
   readonly connected = true
+  readonly circuit = undefined
   readonly pending = 0
   readonly inFlight = 0
   readonly deferred = 0

@@ -1,8 +1,7 @@
 import { problemOf } from './errors.ts'
 import type { Introduction, PeerSettings } from './link.ts'
 import type { Link } from './links.ts'
-import type { OutboxContext } from './outbox.ts'
-import { DurableRecipient, LiveRecipient, type Recipient } from './recipient.ts'
+import { DurableRecipient, LiveRecipient, type Recipient, type RecipientContext } from './recipient.ts'
 import { SELF, type SelfRecipient } from './self.ts'
 import type { RecipientKey, RecipientRecord, SavedRecipient, Store } from './store.ts'
 
@@ -14,7 +13,7 @@ type Between = <Result>(task: () => Promise<Result>) => Promise<Result>
 /** Everyone who is known: remembered, configured or connected. */
 export class Recipients {
   readonly #store: Store
-  readonly #context: OutboxContext
+  readonly #context: RecipientContext
   readonly #between: Between
   readonly #durable = new Map<string, DurableRecipient>()
   readonly #live = new Map<Link, LiveRecipient>()
@@ -23,7 +22,7 @@ export class Recipients {
   #candidates: readonly (DurableRecipient | LiveRecipient)[] | undefined
 
   /** `between` runs what changes keys while no group of messages is being stored. */
-  constructor(store: Store, context: OutboxContext, self: SelfRecipient, between: Between) {
+  constructor(store: Store, context: RecipientContext, self: SelfRecipient, between: Between) {
     this.#store = store
     this.#context = context
     this.self = self

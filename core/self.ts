@@ -33,6 +33,7 @@ export class SelfRecipient implements Recipient {
   readonly role = 'self'
   readonly durable = true
   readonly connected = true
+  readonly circuit = undefined
   readonly deferred = 0
   readonly tags: ReadonlySet<string>
   readonly key: RecipientKey

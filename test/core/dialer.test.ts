@@ -10,29 +10,41 @@ const FIRST_DELAY_MS = 1_000
 const QUICK_ATTEMPTS = 10
 
 /** A dialer whose peer is not there, until the test says otherwise. */
-function dialer({ quickAttempts = QUICK_ATTEMPTS } = {}) {
+function dialer({ quickAttempts = QUICK_ATTEMPTS, firstDelayMs = FIRST_DELAY_MS } = {}) {
   const runtime = new ManualRuntime()
   runtime.chance = 1
-  const state = { dials: 0, linked: false, joined: undefined as Joined | undefined, failing: false }
+  const state = {
+    dials: 0,
+    linked: false,
+    joined: undefined as Joined | undefined,
+    failing: false,
+    dialling: Promise.resolve(),
+  }
   const connections: Connection[] = []
+  const gone = (ended: () => void) => () => {
+    state.linked = false
+    ended()
+  }
   const subject = new Dialer(
     { url: 'memory://b' },
     {
       runtime,
       log: new RecordingLog(),
-      firstDelayMs: FIRST_DELAY_MS,
+      firstDelayMs,
       quickAttempts,
       linked: () => state.linked,
       dial: async (signal) => {
         state.dials++
+        await state.dialling
         if (signal.aborted || state.joined === undefined) throw new Error('nobody there')
         const [near] = memoryPair(introduction(), introduction({ instanceId: 'b', role: 'instance' }))
         connections.push(near)
         return near
       },
       join: async (connection, ended) => {
-        connection.handle({ frame: () => {}, closed: ended })
+        connection.handle({ frame: () => {}, closed: gone(ended) })
         if (state.failing) throw new Error('store')
+        state.linked = state.joined === 'kept'
         return state.joined as Joined
       },
     },
@@ -81,7 +93,56 @@ describe('the dialer', () => {
     const one = dialer({ quickAttempts: 3 })
     await one.begin()
     expect(await delays(one, 5)).to.deep.equal([1_000, 2_000, 4_000, 60_000, 60_000])
-    expect(one.subject.circuitOpen).to.equal(true)
+    expect(one.subject.circuit.state).to.equal('open')
+  })
+
+  it('says that its circuit is open when the last of the quick attempts was in vain, and when the probe goes out', async () => {
+    const one = dialer({ quickAttempts: 3 })
+    expect(one.subject.circuit).to.deep.equal({ state: 'closed', attempts: 0, nextAttemptAt: undefined })
+    await one.begin()
+    const in1s = one.runtime.now() + FIRST_DELAY_MS
+    expect(one.subject.circuit).to.deep.equal({ state: 'closed', attempts: 1, nextAttemptAt: in1s })
+    await delays(one, 2)
+    expect(one.subject.circuit).to.include({ state: 'closed', attempts: 3 })
+    await delays(one, 1)
+    const inAMinute = one.runtime.now() + 60_000
+    expect(one.subject.circuit).to.deep.equal({ state: 'open', attempts: 4, nextAttemptAt: inAMinute })
+  })
+
+  it('says half-open while the probe is under way, and until its link has lasted', async () => {
+    const one = dialer({ quickAttempts: 0 })
+    await one.begin()
+    one.state.joined = 'kept'
+    one.state.dialling = new Promise(() => {})
+    await delays(one, 1)
+    expect(one.subject.circuit).to.deep.equal({ state: 'half-open', attempts: 1, nextAttemptAt: undefined })
+
+    const other = dialer({ quickAttempts: 0 })
+    await other.begin()
+    other.state.joined = 'kept'
+    await delays(other, 1)
+    await other.runtime.advance(29_999)
+    expect(other.subject.circuit.state).to.equal('half-open')
+    await other.runtime.advance(1)
+    expect(other.subject.circuit).to.deep.equal({ state: 'closed', attempts: 0, nextAttemptAt: undefined })
+    expect(other.runtime.timers).to.deep.equal([])
+  })
+
+  it('has its circuit open again when the link of the probe does not last', async () => {
+    const one = dialer({ quickAttempts: 0 })
+    await one.begin()
+    one.state.joined = 'kept'
+    await delays(one, 1)
+    await one.runtime.advance(29_999)
+    await hangUp(one.connections[0])
+    expect(one.subject.circuit).to.include({ state: 'open', attempts: 2 })
+  })
+
+  it('says closed while the peer is linked by a dial of its own', async () => {
+    const one = dialer({ quickAttempts: 0 })
+    await one.begin()
+    one.state.linked = true
+    expect(one.subject.circuit).to.include({ state: 'closed', attempts: 0 })
   })
 
   it('never gives up', async () => {
@@ -104,6 +165,18 @@ describe('the dialer', () => {
     await one.runtime.advance(30_000)
     await hangUp(one.connections[0])
     expect(one.runtime.timers).to.deep.equal([FIRST_DELAY_MS])
+  })
+
+  it('does not take for a good one a link that the outbox hung up on, because no answer ever came', async () => {
+    const one = dialer({ firstDelayMs: 20_000 })
+    one.state.joined = 'kept'
+    await one.begin()
+    await one.runtime.advance(40_000)
+    await hangUp(one.connections[0])
+    expect(await delays(one, 1)).to.deep.equal([20_000])
+    await one.runtime.advance(40_000)
+    await hangUp(one.connections[1])
+    expect(await delays(one, 1)).to.deep.equal([40_000])
   })
 
   it('goes on waiting longer after links that last but a moment', async () => {
@@ -150,7 +223,7 @@ describe('the dialer', () => {
     expect(one.connections[0]).to.have.nested.property('ending.code', CloseCode.TRY_AGAIN_LATER)
     await settle()
     expect(one.runtime.timers).to.deep.equal([FIRST_DELAY_MS])
-    expect(one.subject.attempts).to.equal(1)
+    expect(one.subject.circuit.attempts).to.equal(1)
   })
 
   it('does nothing more once it is stopped', async () => {

@@ -31,6 +31,7 @@ function outboxTo({ stored = [] as number[], bytes = 0 } = {}) {
       retryDelayMs: RETRY_DELAY_MS,
       frame: ({ message }) => message.messageId.padEnd(bytes),
       isStrict: () => false,
+      circuit: () => undefined,
       decided,
     },
   )
@@ -222,7 +223,7 @@ describe('an outbox', () => {
     const frame = () => 'frame'
     const decided = new WeakSet<DueDelivery>()
     const shared = { store, runtime, hooks: subject.hooks, log, retryDelayMs: RETRY_DELAY_MS }
-    const context = { ...shared, frame, isStrict: () => false, decided }
+    const context = { ...shared, frame, isStrict: () => false, circuit: () => undefined, decided }
     const { outbox } = new DurableRecipient({ ...peer, key: 1, pending: 1 }, context)
     outbox.attach(instance('b'))
     await settle()

@@ -8,6 +8,7 @@ const recipient = (name: string): Recipient => ({
   tags: new Set(),
   durable: true,
   connected: true,
+  circuit: undefined,
   pending: 0,
   inFlight: 0,
   deferred: 0,

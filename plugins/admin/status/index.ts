@@ -43,10 +43,16 @@ function connections(kernel: Kernel) {
   const ledger = new Map(kernel.ledger().map(({ recipient, ...sums }) => [recipient, sums]))
   return kernel.recipients().map((recipient) => {
     const { name, role, tags, durable, connected, inFlight, deferred, pending } = recipient
-    const address = addresses.get(recipient)
+    const about = { id: name, name, role, tags: [...tags], durable }
+    const state = { state: connected ? 'linked' : 'away', connected, address: addresses.get(recipient) }
     const figures = { inFlight, deferred, backlog: pending, sums: ledger.get(name) }
-    return { name, role, tags: [...tags], durable, connected, address, ...figures }
+    return { ...about, ...state, ...figures, ...dialling(recipient) }
   })
+}
+
+/** Nothing keeps this instance from reaching those whom it does not dial: they come by themselves. */
+function dialling({ circuit }: Recipient) {
+  return { circuit: circuit?.state ?? 'closed', dialAttempts: circuit?.attempts, nextDialAt: circuit?.nextAttemptAt }
 }
 
 function list<Item>(items: readonly Item[]) {

@@ -3,7 +3,7 @@ import type { Kernel, Recipient } from '../../../core/index.ts'
 import { gauge, type Sample, single } from './series.ts'
 
 const ROLES = ['instance', 'client'] as const
-/** Recipients with a series of their own; the backlog of all others is one sum. */
+/** Recipients with a series of their own in each family; the backlog of all others is one sum. */
 const MAX_NAMED = 100
 
 /** Who is linked, who is known, and what waits for whom. */
@@ -29,6 +29,22 @@ export function measureMesh(kernel: Kernel, registry: Registry): void {
     labels: ['recipient'],
   }
   gauge(registry, backlog, () => backlogs(kernel.recipients()))
+
+  const circuits = {
+    name: 'link_circuit_open',
+    help: 'Whether only a probe a minute goes out to a peer, for the first hundred peers.',
+    labels: ['recipient'],
+  }
+  gauge(registry, circuits, () => openCircuits(kernel.recipients()))
+}
+
+/** One that is half-open has not proved itself yet. */
+function openCircuits(recipients: readonly Recipient[]): readonly Sample[] {
+  const dialled = recipients.filter(({ circuit }) => circuit !== undefined).slice(0, MAX_NAMED)
+  return dialled.map(({ name, circuit }) => ({
+    labels: { recipient: name },
+    value: circuit?.state === 'closed' ? 0 : 1,
+  }))
 }
 
 function byConnection(recipients: readonly Recipient[], role: Recipient['role']): readonly Sample[] {

@@ -33,11 +33,13 @@ describe('status-api', () => {
       return items.find(({ name }) => name === 'pi-1')
     }
     const sums = { targeted: 1, acked: 0, pending: 1, dead: 0, collapsed: 0, forgotten: 0 }
-    const constant = { name: 'pi-1', role: 'client', tags: ['us', 'eu'], durable: true, deferred: 0, backlog: 1, sums }
-    expect(await line()).to.deep.equal({ ...constant, connected: true, address: 'memory', inFlight: 1 })
+    const about = { id: 'pi-1', name: 'pi-1', role: 'client', tags: ['us', 'eu'], durable: true, circuit: 'closed' }
+    const constant = { ...about, deferred: 0, backlog: 1, sums }
+    const linked = { state: 'linked', connected: true, address: 'memory' }
+    expect(await line()).to.deep.equal({ ...constant, ...linked, inFlight: 1 })
     client.close()
     await eventually(async () => !JSON.stringify(await line()).includes('"connected":true'))
-    expect(await line()).to.deep.equal({ ...constant, connected: false, inFlight: 0 })
+    expect(await line()).to.deep.equal({ ...constant, state: 'away', connected: false, inFlight: 0 })
   })
 
   it('says how many deliveries have failed and wait for their next attempt', async () => {
@@ -51,6 +53,19 @@ describe('status-api', () => {
       return items.some(({ deferred }) => deferred === 1)
     }
     await eventually(waiting)
+  })
+
+  it('says how it stands with dialling a peer', async () => {
+    const peers = [{ url: 'memory://elsewhere', instanceId: 'gcp-1' }]
+    const settings = { peers, connectionRetryAttempts: 0 }
+    const { ask, kernel } = await startBus({ plugins: [statusApi()], settings })
+    const line = async () => {
+      const { items } = (await ask('/api/v1/connections')).body as { items: readonly { id: string }[] }
+      return items.find(({ id }) => id === 'gcp-1') as { circuit?: string; nextDialAt?: number } | undefined
+    }
+    await eventually(async () => (await line())?.circuit === 'open')
+    expect(await line()).to.include({ state: 'away', dialAttempts: 1 })
+    expect((await line())?.nextDialAt).to.be.within(kernel.runtime.now(), kernel.runtime.now() + 60_000)
   })
 
   it('forgets a recipient and what waits for it, but no peer of the configuration', async () => {

@@ -261,6 +261,16 @@ describe('prometheus', () => {
     expect(named.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)).to.equal(120)
   })
 
+  it('tells which links have an open circuit, of a hundred peers at most', async () => {
+    const peers = Array.from({ length: 120 }, (_, n) => ({ url: `memory://peer-${n}` }))
+    const { text, series } = await startMetered({ settings: { peers, connectionRetryAttempts: 0 } })
+    await eventually(async () => (await series('link_circuit_open{recipient="memory://peer-0"}')) === 1)
+    const lines = seriesOf(await text()).filter((line) => line.startsWith('slipstream_link_circuit_open'))
+    expect(lines).to.have.lengthOf(100)
+    const patient = await startMetered({ settings: { peers: peers.slice(0, 1) } })
+    expect(await patient.series('link_circuit_open{recipient="memory://peer-0"}')).to.equal(0)
+  })
+
   it('tells the figures of the store, those of its kind included', async () => {
     const { connect, series } = await startMetered({ store: await sqliteStore() })
     connect({ instanceId: 'pi-1' })
