@@ -9,9 +9,9 @@ import { Stage } from './support/stage.ts'
 import { until } from './support/until.ts'
 
 /** At least so many are acknowledged in the end. */
-const MESSAGES = Number(process.env.SLIPSTREAM_KILL_MESSAGES ?? 20_000)
+const MESSAGES = Number(process.env.SLIPSTREAM_KILL_MESSAGES ?? 100_000)
 const SEED = Number(process.env.SLIPSTREAM_KILL_SEED ?? Math.floor(Math.random() * 2 ** 31))
-const KILLS = 20
+const KILLS = Number(process.env.SLIPSTREAM_KILLS ?? 20)
 const PUBLISHERS = 2
 /** Messages of one publisher that await their acknowledgement. */
 const WINDOW = 32
@@ -25,7 +25,7 @@ const ARRIVED_WITHIN_MS = 60_000
 const MAX_REPEATED_PER_KILL = 256
 
 describe('two instances that are killed again and again', function () {
-  this.timeout(300_000)
+  this.timeout(300_000 + KILLS * 30_000)
 
   let stage: Stage
   let connections: Connection[]

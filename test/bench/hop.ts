@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Child } from './child.ts'
 import { load } from './load.ts'
+import { median } from './median.ts'
 
 const COUNT = Number(process.env.BENCH_MESSAGES ?? 20_000)
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3)
@@ -55,10 +56,6 @@ async function measure(start: Start, hops: number): Promise<Result> {
 async function cpuOf(children: readonly Child[]): Promise<number> {
   const usages = await Promise.all(children.map((child) => child.usage()))
   return usages.reduce((sum, { cpu }) => sum + cpu, 0)
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((one, other) => one - other)[Math.floor(values.length / 2)] as number
 }
 
 console.log(`${COUNT} messages of about 400 bytes, ${ROUNDS} rounds, medians; latency at 1,000 messages a second\n`)
