@@ -15,8 +15,14 @@ const SETTLE_TOGETHER = 512
 /** How long changes wait before they are written again, after the store could not take them, in milliseconds. */
 const WRITE_AGAIN_MS = 1_000
 
-/** Takes a group all the way, and resolves to whether it is on disk. Never rejects. */
-export type Commit = (arrivals: readonly Arrival[], changes: DeliveryChanges) => Promise<boolean>
+/**
+ * What became of a group: it is on disk; or the store failed in a way that may pass, such as a full disk; or in another way.
+ * Of the latter two it is not known whether the group is on disk.
+ */
+export type CommitResult = 'written' | 'failed' | 'broken'
+
+/** Takes a group all the way. Never rejects. */
+export type Commit = (arrivals: readonly Arrival[], changes: DeliveryChanges) => Promise<CommitResult>
 
 /**
  * Natural group commit: what comes in while a transaction runs is the next one. When nothing else is going on, a group is
@@ -112,13 +118,22 @@ export class GroupCommit {
     this.#changes = new Changes()
     this.#settleSoon?.cancel()
     this.#settleSoon = undefined
-    const onDisk = await this.#commit(this.#takeArrivals(), changes)
-    if (onDisk) for (const committed of changes.committed) committed()
+    if (await this.#write(this.#takeArrivals(), changes)) for (const committed of changes.committed) committed()
     else this.#writeAgain(changes)
     this.#resume()
     this.#scheduled = false
     if (this.#isMoreDue) return this.#schedule()
     for (const resolve of this.#whenIdle.splice(0)) resolve()
+  }
+
+  /**
+   * Resolves to whether the changes are on disk. Where the disk is too full for messages, what became of deliveries is tried
+   * once more by itself: it may need no room, and it gives room back.
+   */
+  async #write(arrivals: readonly Arrival[], changes: Changes): Promise<boolean> {
+    let result = await this.#commit(arrivals, changes)
+    if (result === 'failed' && arrivals.length > 0 && !changes.isEmpty) result = await this.#commit([], changes)
+    return result === 'written'
   }
 
   /** While a transaction ran, more may have come, and the time of what was settled meanwhile. */

@@ -3,7 +3,7 @@ import { answerTo, judge } from './answers.ts'
 import { problemOf, SlipstreamError } from './errors.ts'
 import type { Arrival } from './events.ts'
 import type { Forwarder } from './forwarder.ts'
-import type { GroupCommit } from './group-commit.ts'
+import type { CommitResult, GroupCommit } from './group-commit.ts'
 import type { Hooks } from './hooks.ts'
 import type { Link } from './links.ts'
 import type { Log } from './log.ts'
@@ -28,6 +28,8 @@ export interface JourneyContext {
   readonly draining: () => boolean
   /** The store could not say what became of a group: nobody is told anything, and its senders will repeat it. */
   readonly storeFailed: (error: unknown) => void
+  /** Something went wrong behind the store: a group is on disk, and not everybody whom it is for may have been offered it. */
+  readonly forwardingFailed: (error: unknown) => void
 }
 
 const STORE_UNAVAILABLE = 'the store takes nothing at the moment; publish again later with the same id, or elsewhere'
@@ -67,20 +69,19 @@ export class Journey {
     }
   }
 
-  /** One group, from memory onto disk and then to everyone who is to know. Resolves to whether it is on disk. */
-  async commit(arrivals: readonly Arrival[], changes: DeliveryChanges): Promise<boolean> {
-    const { hooks, forwarder, storeHealth, storeFailed } = this.#context
+  /** One group, from memory onto disk and then to everyone who is to know. Resolves to what became of it on disk. */
+  async commit(arrivals: readonly Arrival[], changes: DeliveryChanges): Promise<CommitResult> {
+    const { storeHealth, storeFailed } = this.#context
+    let verdicts: readonly StoreVerdict[]
     try {
-      const verdicts = await this.#persist(arrivals, changes)
-      if (arrivals.length > 0) storeHealth.worked()
-      const acknowledgements = judge(arrivals, verdicts, hooks)
-      if (acknowledgements.length > 0) await hooks.ack.promise(acknowledgements)
-      forwarder.forward(arrivals, verdicts)
-      return true
+      verdicts = await this.#persist(arrivals, changes)
     } catch (error) {
       storeFailed(error)
-      return false
+      return (error as { code?: unknown }).code === 'SLP_STORE_FAILED' ? 'failed' : 'broken'
     }
+    if (arrivals.length > 0) storeHealth.worked()
+    await this.#tell(arrivals, verdicts)
+    return 'written'
   }
 
   #report(error: unknown, received: Received | undefined): void {
@@ -117,5 +118,17 @@ export class Journey {
     const verdicts = await hooks.persist.promise(entries, changes)
     if (verdicts?.length === arrivals.length) return verdicts
     throw new Error(`persist answered ${verdicts?.length ?? 'nothing'} for ${arrivals.length} messages`)
+  }
+
+  /** What is on disk: to its senders, then to its recipients. Whatever fails here is no fault of the store. */
+  async #tell(arrivals: readonly Arrival[], verdicts: readonly StoreVerdict[]): Promise<void> {
+    const { hooks, forwarder, forwardingFailed } = this.#context
+    try {
+      const acknowledgements = judge(arrivals, verdicts, hooks)
+      if (acknowledgements.length > 0) await hooks.ack.promise(acknowledgements)
+      forwarder.forward(arrivals, verdicts)
+    } catch (error) {
+      forwardingFailed(error)
+    }
   }
 }

@@ -98,9 +98,10 @@ export class Mesh {
     const admission = new Admission({ instanceId, clusterGroupId, epoch, lastSequence, clock, runtime })
     const forwarder = new Forwarder({ instanceId, recipients: this.recipients, types, runtime })
     const storeFailed = (error: unknown) => this.#storeFailed(error)
+    const forwardingFailed = (error: unknown) => this.#forwardingFailed(error)
     this.journey = new Journey({
       ...{ hooks, runtime, log, types, admission, forwarder, group },
-      ...{ storeHealth, draining, storeFailed },
+      ...{ storeHealth, draining, storeFailed, forwardingFailed },
     })
     const receive = (text: string, bytes: number, link: Link) => this.journey.receive(text, bytes, link)
     this.links = new Links({ instanceId, recipients: this.recipients, hooks, runtime, log, receive })
@@ -205,6 +206,12 @@ export class Mesh {
     parts.log.critical('store failed', { reason: problemOf(error), error })
     this.recipients.doubt()
     if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') fail(error as Error)
+  }
+
+  /** The messages are on disk: everyone's outbox finds there what it was not offered. */
+  #forwardingFailed(error: unknown): void {
+    this.#context.parts.log.error('forwarding failed', { reason: problemOf(error), error })
+    this.recipients.doubt()
   }
 }
 

@@ -1,6 +1,7 @@
 import { problemOf } from './errors.ts'
 import type { Introduction, PeerSettings } from './link.ts'
 import type { Link } from './links.ts'
+import type { Outbox } from './outbox.ts'
 import { DurableRecipient, LiveRecipient, type Recipient, type RecipientContext } from './recipient.ts'
 import { SELF, type SelfRecipient } from './self.ts'
 import type { RecipientKey, RecipientRecord, SavedRecipient, Store } from './store.ts'
@@ -111,8 +112,7 @@ export class Recipients {
 
   /** The store could not say what became of a group: everyone's deliveries are read anew when their turn comes. */
   doubt(): void {
-    this.self.doubt()
-    for (const { outbox } of this.#durable.values()) outbox.doubt()
+    this.#each((one) => one.doubt())
   }
 
   /** Stops every timer; what waits is on disk. */
@@ -172,6 +172,17 @@ export class Recipients {
         if (this.#closed || (error as { code?: unknown }).code !== 'SLP_STORE_FAILED') throw error
         log.error('recipient not changed', { reason: problemOf(error), error })
         await new Promise<void>((resolve) => runtime.after(Math.min(retryDelayMs, TRY_AGAIN_MS), resolve))
+      }
+    }
+  }
+
+  /** Does that for everyone. What fails for one of them keeps nobody else from their turn. */
+  #each(act: (one: SelfRecipient | Outbox) => void): void {
+    for (const { name, outbox } of [{ name: SELF, outbox: this.self }, ...this.#durable.values()]) {
+      try {
+        act(outbox)
+      } catch (error) {
+        this.#context.log.error('forwarding failed', { recipient: name, reason: problemOf(error), error })
       }
     }
   }

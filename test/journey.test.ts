@@ -1,9 +1,10 @@
+import type { Socket } from 'node:net'
 import { expect } from 'chai'
 import type { Kernel, Plugin, StoreVerdict } from '../core/index.ts'
 import { Stage } from '../core/index.ts'
 import { MemoryStore } from '../plugins/stores/memory.ts'
 import { type StartOptions, startBus } from './support/bus.ts'
-import { answers, connect, eventually, nextMessage, noMessage } from './support/client.ts'
+import { answers, type Client, connect, eventually, nextMessage, noMessage } from './support/client.ts'
 
 const sk = (messageId: string, members: object = {}) => ({ type: 'SK', messageId, key: 'k', value: 1, ...members })
 
@@ -57,6 +58,12 @@ async function observed({ plugins = [], ...options }: StartOptions = {}) {
   const publisher = await connect(bus)
   return { bus, steps, application, publisher }
 }
+
+function throwing(problem: string): never {
+  throw new Error(problem)
+}
+
+const portOf = ({ socket }: Client) => (socket as unknown as { _socket: Socket })._socket.localPort
 
 /** A store that answers its next writes when, and with what, the test says. */
 class HeldStore extends MemoryStore {
@@ -191,6 +198,31 @@ describe('the journey of a message', () => {
     await noMessage(application)
     application.send({ type: 'ACK', messageId: 'm' })
     await eventually(() => store.statistics().pending === 0)
+  })
+
+  it('does not blame the store for a connection that fails: what was not offered yet is found on disk', async () => {
+    const store = new HeldStore()
+    const { bus, publisher, application } = await observed({ store, settings: { retryDelayMs: 20 } })
+    const watcher = await connect(bus)
+    const toWatcher = bus.bus.links().find(({ address }) => address.endsWith(`:${portOf(watcher)}`))
+    publisher.send(sk('first'))
+    await eventually(() => store.held.length === 1)
+    for (const id of ['m-1', 'm-2']) publisher.send(sk(id))
+    await watcher.none()
+    Object.assign(toWatcher?.connection ?? {}, { send: () => throwing('the socket is out of order') })
+    for (const _ of [1, 2]) {
+      await eventually(() => store.held.length > 0)
+      store.held.shift()?.()
+    }
+    for (const id of ['first', 'm-1', 'm-2']) {
+      expect((await publisher.next(answers(id))).body).to.include({ type: 'ACK' })
+      expect((await nextMessage(application)).body.messageId).to.equal(id)
+    }
+    const failures = bus.log.filter(({ level }) => level === 'error' || level === 'critical')
+    expect(failures.map(({ event, fields }) => [event, fields.reason])).to.deep.equal([
+      ['forwarding failed', 'the socket is out of order'],
+      ['forwarding failed', 'the socket is out of order'],
+    ])
   })
 
   it('ends with BUSY while the instance shuts down', async () => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { GroupCommit } from '../../core/group-commit.ts'
+import { type CommitResult, GroupCommit } from '../../core/group-commit.ts'
 import type { Arrival, Attempts, Death, DeliveryChanges, Retry } from '../../core/index.ts'
 import { Route } from '../../core/route.ts'
 import { ManualRuntime, settle } from './manual-runtime.ts'
@@ -8,14 +8,15 @@ import { linkTo, message, receivedFrom } from './support.ts'
 /** A group commit whose transactions last until the test ends them. */
 function groupCommit() {
   const runtime = new ManualRuntime()
-  const commits: { readonly messages: number; readonly changes: DeliveryChanges; done(onDisk: boolean): void }[] = []
+  const commits: { readonly messages: number; readonly changes: DeliveryChanges; done(result: CommitResult): void }[] =
+    []
   const group = new GroupCommit(
     runtime,
     (arrivals, changes) => new Promise((done) => void commits.push({ messages: arrivals.length, changes, done })),
   )
   /** Ends the transaction that is under way, and lets the next turn begin. */
-  const finish = async (onDisk = true) => {
-    commits.at(-1)?.done(onDisk)
+  const finish = async (result: CommitResult = 'written') => {
+    commits.at(-1)?.done(result)
     await settle()
     await runtime.turn()
   }
@@ -236,7 +237,7 @@ describe('group commit', () => {
     subject.group.bury(death(3), () => void told++)
     await subject.runtime.turn()
     for (let failures = 1; failures <= 3; failures++) {
-      await subject.finish(false)
+      await subject.finish('failed')
       expect([subject.commits.length, told]).to.deep.equal([failures, 0])
       await subject.runtime.advance(1_000)
       await subject.runtime.turn()
@@ -249,11 +250,57 @@ describe('group commit', () => {
     expect(subject.commits).to.have.length(4)
   })
 
+  it('tries changes once more by themselves when the disk is too full for messages, before it waits', async () => {
+    const subject = groupCommit()
+    const told: string[] = []
+    subject.group.settle({ recipient: 1, seq: 1 })
+    subject.group.bury(death(2), () => void told.push('death'))
+    subject.group.add(arrivalFrom())
+    await subject.runtime.turn()
+    await subject.finish('failed')
+    expect(contents(subject)).to.deep.equal([
+      [1, 1, 0, 1],
+      [0, 1, 0, 1],
+    ])
+    await subject.finish()
+    expect(told).to.deep.equal(['death'])
+    await subject.runtime.advance(60_000)
+    expect(subject.commits, 'nothing is left to write').to.have.length(2)
+  })
+
+  it('waits a second when the changes do not fit by themselves either', async () => {
+    const subject = groupCommit()
+    subject.group.retry(retry(1), () => {})
+    subject.group.add(arrivalFrom())
+    await subject.runtime.turn()
+    await subject.finish('failed')
+    await subject.finish('failed')
+    expect(subject.commits).to.have.length(2)
+    await subject.runtime.advance(1_000)
+    await subject.runtime.turn()
+    expect(contents(subject).slice(1)).to.deep.equal([
+      [0, 0, 1, 0],
+      [0, 0, 1, 0],
+    ])
+  })
+
+  it('does not try at once a store that failed in another way than for the time being', async () => {
+    const subject = groupCommit()
+    subject.group.retry(retry(1), () => {})
+    subject.group.add(arrivalFrom())
+    await subject.runtime.turn()
+    await subject.finish('broken')
+    expect(subject.commits).to.have.length(1)
+    await subject.runtime.advance(1_000)
+    await subject.runtime.turn()
+    expect(contents(subject)[1]).to.deep.equal([0, 0, 1, 0])
+  })
+
   it('leaves messages that the store could not take to their senders', async () => {
     const subject = groupCommit()
     subject.group.add(arrivalFrom())
     await subject.runtime.turn()
-    await subject.finish(false)
+    await subject.finish('failed')
     await subject.runtime.advance(60_000)
     await subject.runtime.turn()
     expect(sizes(subject)).to.deep.equal([1])
@@ -263,7 +310,7 @@ describe('group commit', () => {
     const subject = groupCommit()
     subject.group.retry(retry(1), () => {})
     await subject.runtime.turn()
-    await subject.finish(false)
+    await subject.finish('failed')
     subject.group.close()
     expect(subject.runtime.timers).to.deep.equal([])
   })

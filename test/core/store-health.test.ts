@@ -1,11 +1,23 @@
 import { expect } from 'chai'
+import { type Batch, type StoreVerdict, slipstreamError } from '../../core/index.ts'
 import { StoreHealth } from '../../core/store-health.ts'
 import { MemoryStore } from '../../plugins/stores/memory.ts'
+import { bench } from '../plugins/delivery/support.ts'
 import { startBus } from '../support/bus.ts'
 import { answers, closeClients, connect, eventually } from '../support/client.ts'
 import { ManualRuntime } from './manual-runtime.ts'
 
 const sk = (messageId: string) => ({ type: 'SK', messageId, key: 'k', value: 1 })
+
+/** A store in memory whose disk is full: it has no room for messages, and some for what became of deliveries. */
+class FullStore extends MemoryStore {
+  full = false
+
+  override async write(batch: Batch): Promise<readonly StoreVerdict[]> {
+    if (this.full && batch.entries.length > 0) throw slipstreamError('SLP_STORE_FAILED', ['the disk is full'])
+    return super.write(batch)
+  }
+}
 
 describe('store health', () => {
   afterEach(closeClients)
@@ -49,5 +61,16 @@ describe('store health', () => {
       return store.statistics().messages > 0
     })
     expect(await publisher.publish(sk('m-1'))).to.include({ type: 'ACK' })
+  })
+
+  it('lets what became of deliveries reach a disk that has no room for messages, at once', async () => {
+    const store = new FullStore()
+    const subject = await bench({ store })
+    const application = await subject.connect('app')
+    await subject.publish('m')
+    store.full = true
+    application.ack('m')
+    await subject.publish('too-much')
+    expect(subject.sums()).to.include({ targeted: 1, acked: 1, pending: 0 })
   })
 })
