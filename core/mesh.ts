@@ -17,6 +17,7 @@ import { Recipients } from './recipients.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { SELF, SelfRecipient } from './self.ts'
 import type { Settings } from './settings.ts'
+import { Sightings } from './sightings.ts'
 import type { Store, StoreState } from './store.ts'
 import type { StoreHealth } from './store-health.ts'
 import { plainFrame } from './stored-message.ts'
@@ -45,6 +46,7 @@ export class Mesh {
   readonly #context: MeshContext
   readonly #store: Store
   readonly #dialers: readonly Dialer[]
+  readonly #sightings: Sightings
 
   /** Opens the store and calls to mind whom it remembers. No socket is opened yet. */
   static async open(context: MeshContext): Promise<Mesh> {
@@ -60,6 +62,7 @@ export class Mesh {
         tags: settings.tags,
         clusterGroupId: settings.clusterGroupId,
         url: undefined,
+        lastSeenAt: runtime.now(),
       })
       const mesh = new Mesh(context, state, selfKey)
       await mesh.recipients.load(state.recipients, settings.peers)
@@ -106,7 +109,10 @@ export class Mesh {
     const receive = (text: string, bytes: number, link: Link) => this.journey.receive(text, bytes, link)
     this.links = new Links({ instanceId, recipients: this.recipients, hooks, runtime, log, receive })
     this.#dialers = settings.peers.map((peer) => this.#dialer(peer))
-    hooks.linkDown.tap('kernel', () => {
+    this.#sightings = new Sightings({ store: parts.store, runtime, log, linked: () => this.recipients.linked() })
+    hooks.linkUp.tap('kernel', (link) => this.#sightings.note(link.recipient))
+    hooks.linkDown.tap('kernel', (link) => {
+      this.#sightings.note(link.recipient)
       for (const dialer of this.#dialers) dialer.wake()
     })
   }
@@ -121,6 +127,7 @@ export class Mesh {
       if (address) this.addresses.push(address)
     }
     for (const dialer of this.#dialers) dialer.start()
+    this.#sightings.start()
     this.recipients.self.pump()
   }
 
@@ -157,6 +164,7 @@ export class Mesh {
 
   async disconnect(): Promise<void> {
     for (const dialer of this.#dialers) dialer.stop()
+    await this.#sightings.close()
     // First, so that no link that is closed here counts as one that was lost.
     this.recipients.close()
     for (const transport of this.#context.parts.transports) await transport.close()

@@ -3,6 +3,7 @@ import type { LinkCircuit } from './dialer.ts'
 import type { PeerSettings } from './link.ts'
 import type { Link } from './links.ts'
 import { Outbox, type OutboxContext } from './outbox.ts'
+import type { Runtime } from './runtime/runtime.ts'
 import type { RecipientKey, RecipientRecord, SavedRecipient } from './store.ts'
 
 /** Someone whom messages may be for. */
@@ -23,6 +24,8 @@ export interface Recipient {
   readonly inFlight: number
   /** Of these, failed and waiting for their next attempt. */
   readonly deferred: number
+  /** When it was last linked, in milliseconds since the epoch: now, while it is. Undefined where nobody takes note of it. */
+  readonly lastSeenAt: number | undefined
   /** Its key in the store; undefined when nothing is stored for it. */
   readonly key: RecipientKey | undefined
 }
@@ -48,6 +51,8 @@ export class DurableRecipient implements Recipient {
   successor: DurableRecipient | undefined
   /** Set when it was known by its URL only at first: routes that were made then did not recognise it in a path. */
   renamed = false
+  readonly #runtime: Runtime
+  #seenAt: number
   #configured: readonly string[] = []
   #announced: readonly string[]
   readonly #context: RecipientContext
@@ -60,6 +65,8 @@ export class DurableRecipient implements Recipient {
     this.url = saved.url
     this.clusterGroupId = saved.clusterGroupId
     this.#announced = saved.tags
+    this.#runtime = context.runtime
+    this.#seenAt = saved.lastSeenAt
     this.#unite()
     const backlog = new Backlog(context.store, () => this.key, saved.pending)
     this.outbox = new Outbox(this, backlog, context)
@@ -85,6 +92,10 @@ export class DurableRecipient implements Recipient {
     return this.outbox.deferred
   }
 
+  get lastSeenAt(): number {
+    return this.link ? this.#runtime.now() : this.#seenAt
+  }
+
   get announced(): readonly string[] {
     return this.#announced
   }
@@ -102,9 +113,14 @@ export class DurableRecipient implements Recipient {
     this.#unite()
   }
 
+  /** It is linked, or was until now. */
+  seen(): void {
+    this.#seenAt = this.#runtime.now()
+  }
+
   record(): RecipientRecord {
-    const { name, role, url, clusterGroupId } = this
-    return { name, role, url, tags: this.#announced, clusterGroupId }
+    const { name, role, url, clusterGroupId, lastSeenAt } = this
+    return { name, role, url, tags: this.#announced, clusterGroupId, lastSeenAt }
   }
 
   #unite(): void {
@@ -117,6 +133,7 @@ export class LiveRecipient implements Recipient {
   readonly durable = false
   readonly role = 'client'
   readonly key = undefined
+  readonly lastSeenAt = undefined
   readonly connected = true
   readonly circuit = undefined
   readonly pending = 0

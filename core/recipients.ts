@@ -46,6 +46,11 @@ export class Recipients {
     return this.#candidates
   }
 
+  /** Those whose deliveries are kept and who are linked. */
+  linked(): readonly DurableRecipient[] {
+    return [...this.#durable.values()].filter(({ connected }) => connected)
+  }
+
   durable(name: string): DurableRecipient | undefined {
     return this.#durable.get(name)
   }
@@ -137,7 +142,7 @@ export class Recipients {
     url: string | undefined,
   ): Promise<DurableRecipient> {
     const { role, tags, clusterGroupId } = remote
-    const record: RecipientRecord = { name, role, tags, clusterGroupId, url }
+    const record: RecipientRecord = { name, role, tags, clusterGroupId, url, lastSeenAt: this.#context.runtime.now() }
     const key = await this.#store.saveRecipient(record)
     return this.#durable.get(name) ?? this.#keep(new DurableRecipient({ ...record, key, pending: 0 }, this.#context))
   }

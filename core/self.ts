@@ -35,6 +35,7 @@ export class SelfRecipient implements Recipient {
   readonly connected = true
   readonly circuit = undefined
   readonly deferred = 0
+  readonly lastSeenAt = undefined
   readonly tags: ReadonlySet<string>
   readonly key: RecipientKey
   readonly #backlog: Backlog

@@ -52,10 +52,14 @@ export interface Store {
    */
   saveRecipient(recipient: RecipientRecord): Promise<RecipientKey>
 
+  /** Takes note that these recipients were linked at that time. A key that is not known (any more) changes nothing. */
+  noteSeen(recipients: readonly RecipientKey[], at: number): Promise<void>
+
   /**
    * Gives the recipient `from` the name `to`: a configured peer whose id has become known. Deliveries of both are united
    * under one key, their sums and dead letters as well: of two deliveries of one message, one is `collapsed`. Those of
-   * messages that have passed `to` already are settled. The URL stays with it.
+   * messages that have passed `to` already are settled. The URL stays with it, and so does the later time of the two at
+   * which they were last seen.
    * Renaming a second time does no harm; a name that was never saved is refused with `SLP_RECIPIENT_UNKNOWN`.
    */
   renameRecipient(from: string, to: string): Promise<{ readonly key: RecipientKey; readonly pending: number }>
@@ -246,6 +250,8 @@ export interface LedgerRow {
   readonly dead: number
   readonly collapsed: number
   readonly forgotten: number
+  /** When the first message that waits was received here, in milliseconds since the epoch; undefined when none waits. */
+  readonly oldestPendingAt: number | undefined
 }
 
 export type StoreVerdict =
@@ -269,6 +275,8 @@ export interface RecipientRecord {
   readonly clusterGroupId: string | undefined
   /** The URL under which the configuration names it, so that it is found again by it after a restart. */
   readonly url: string | undefined
+  /** When it was last linked, in milliseconds since the epoch; when it was first remembered, if it never was. */
+  readonly lastSeenAt: number
 }
 
 export interface SavedRecipient extends RecipientRecord {
@@ -311,6 +319,8 @@ export interface StoreStatistics {
   /** Dead letters that are kept. */
   readonly dead: number
   readonly bytes: number
+  /** Deliveries that the store itself has given up since it was opened: all others are given up by plugins. */
+  readonly givenUp: Readonly<Record<'INTEGRITY' | 'RECIPIENT_FORGOTTEN', number>>
   /** Figures of this kind of store alone, such as the size of a write-ahead log. Names become metric names. */
   readonly extra?: Readonly<Record<string, number>>
 }

@@ -1,3 +1,4 @@
+import { absenceCases } from './store-cases/absence.ts'
 import { deadLetterCases } from './store-cases/dead-letters.ts'
 import { failureCases } from './store-cases/failures.ts'
 import { ledgerCases } from './store-cases/ledger.ts'
@@ -25,6 +26,7 @@ export function storeSuite(makeStore: () => StoreUnderTest): readonly StoreCase[
     ...repetitionCases,
     ...readingCases,
     ...recipientCases,
+    ...absenceCases,
     ...failureCases,
     ...deadLetterCases,
     ...purgingCases,

@@ -39,6 +39,8 @@ export interface StoreCase {
 /** A case in the making: what it promises, and what must then hold of an opened store. */
 export type Trying = (trial: StoreTrial) => Promise<void>
 
+/** When recipients were last seen of whom a case says nothing else. */
+export const START = Date.UTC(2026, 0, 1)
 export const HOUR_MS = 60 * 60 * 1_000
 export const DAY_MS = 24 * HOUR_MS
 export const NO_ATTEMPTS: Attempts = Object.freeze({ sends: 0, nacks: 0, timeouts: 0, disconnects: 0 })
@@ -94,6 +96,7 @@ export class StoreTrial {
       tags: [],
       clusterGroupId: undefined,
       url: undefined,
+      lastSeenAt: START,
       ...record,
     })
     this.#keys.add(key)
@@ -140,7 +143,7 @@ export class StoreTrial {
   }
 
   /** What the ledger says of a recipient. Checked: all sums hold, and as much is pending as can be read. */
-  async sums(name: string): Promise<Omit<LedgerRow, 'recipient'>> {
+  async sums(name: string): Promise<Omit<LedgerRow, 'recipient' | 'oldestPendingAt'>> {
     const rows = this.store.ledger()
     let counted = 0
     for (const { recipient, targeted, acked, pending, dead, collapsed, forgotten } of rows) {
@@ -149,7 +152,8 @@ export class StoreTrial {
     }
     assert.equal(counted, await this.#readable(), 'as much is pending as can be read')
     assert.equal(counted, this.store.statistics().pending)
-    const { recipient, ...sums } = rows.find((row) => row.recipient === name) ?? assert.fail(`${name} has no sums`)
+    const row = rows.find(({ recipient }) => recipient === name) ?? assert.fail(`${name} has no sums`)
+    const { recipient, oldestPendingAt, ...sums } = row
     return sums
   }
 

@@ -54,6 +54,8 @@ export class MemoryStore implements Store {
   #context: StoreContext | undefined
   #identity: { readonly instanceId: string; readonly epoch: string } | undefined
   #lastSequence = 0
+  /** Deliveries that were forgotten with their recipients since it was opened. */
+  #forgotten = 0
 
   async open(context: StoreContext): Promise<StoreState> {
     const { runtime, instanceId: wish } = context
@@ -63,6 +65,7 @@ export class MemoryStore implements Store {
     if (wish !== undefined && wish !== instanceId) throw slipstreamError('SLP_INSTANCE_ID_CHANGED', [instanceId, wish])
     this.#identity = identity
     this.#context = context
+    this.#forgotten = 0
     return {
       ...identity,
       lastSequence: this.#lastSequence,
@@ -109,6 +112,11 @@ export class MemoryStore implements Store {
     return this.#recipients.save(recipient)
   }
 
+  async noteSeen(recipients: readonly RecipientKey[], at: number): Promise<void> {
+    this.#opened()
+    for (const key of recipients) this.#recipients.noteSeen(key, at)
+  }
+
   async renameRecipient(from: string, to: string): Promise<{ readonly key: RecipientKey; readonly pending: number }> {
     this.#opened()
     const { key, gone } = this.#recipients.rename(from, to, (seq) => this.#messages.at(seq).path.includes(to))
@@ -120,6 +128,7 @@ export class MemoryStore implements Store {
   async forgetRecipient(recipient: RecipientKey): Promise<void> {
     const now = this.#now()
     const count = this.#recipients.forget(recipient)
+    this.#forgotten += count
     if (count > 0) this.#deadLetters.add(summaryOf(recipient, count, now))
     this.#closeAccounts()
   }
@@ -150,12 +159,17 @@ export class MemoryStore implements Store {
 
   ledger(): readonly LedgerRow[] {
     this.#opened()
-    return this.#accounts.rows((key) => this.#recipients.waitingFor(key).size)
+    return this.#accounts.rows((key) => {
+      const oldest = this.#recipients.oldest(key)
+      const oldestPendingAt = oldest === undefined ? undefined : this.#messages.at(oldest).receivedAt
+      return { pending: this.#recipients.waitingFor(key).size, oldestPendingAt }
+    })
   }
 
   statistics(): StoreStatistics {
     const { size: messages, bytes } = this.#messages
-    return { messages, pending: this.#recipients.pending, dead: this.#deadLetters.size, bytes }
+    const givenUp = { INTEGRITY: 0, RECIPIENT_FORGOTTEN: this.#forgotten }
+    return { messages, pending: this.#recipients.pending, dead: this.#deadLetters.size, bytes, givenUp }
   }
 
   async close(): Promise<void> {

@@ -39,7 +39,7 @@ async function prepare(path: string, pending: number): Promise<void> {
   const store = new SqliteStore({ path, maxBytes: 10 * 1024 ** 3, log: new FanOutLog() })
   await store.open({ runtime: systemRuntime, instanceId: 'node-1' })
   const absent = { name: 'absent', role: 'client', tags: ['bench'], clusterGroupId: undefined, url: undefined } as const
-  const key = await store.saveRecipient(absent)
+  const key = await store.saveRecipient({ ...absent, lastSeenAt: systemRuntime.now() })
   const make = messageMaker()
   for (let done = 0; done < pending; done += BATCH) {
     const entries = Array.from({ length: Math.min(BATCH, pending - done) }, (_, index) => {

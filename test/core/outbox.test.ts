@@ -7,7 +7,10 @@ import { delivery, instance, linkTo, RecordingLog } from './support.ts'
 
 const RETRY_DELAY_MS = 5_000
 
-const peer: RecipientRecord = { name: 'b', role: 'instance', tags: [], clusterGroupId: undefined, url: undefined }
+const peer: RecipientRecord = {
+  ...{ name: 'b', role: 'instance', tags: [], clusterGroupId: undefined, url: undefined },
+  lastSeenAt: 0,
+}
 
 /** The outbox of one recipient, with time that the test moves. Each frame is its message's id. */
 function outboxTo({ stored = [] as number[], bytes = 0 } = {}) {

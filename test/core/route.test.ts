@@ -12,6 +12,7 @@ const recipient = (name: string): Recipient => ({
   pending: 0,
   inFlight: 0,
   deferred: 0,
+  lastSeenAt: undefined,
   key: 1,
 })
 

@@ -172,6 +172,7 @@ function delegating(store: Store, changes: Pick<Store, 'write'>): Store {
     pending: (recipient, after, limit) => store.pending(recipient, after, limit),
     recall: (recipient, seqs) => store.recall(recipient, seqs),
     saveRecipient: (recipient) => store.saveRecipient(recipient),
+    noteSeen: (recipients, at) => store.noteSeen(recipients, at),
     renameRecipient: (from, to) => store.renameRecipient(from, to),
     forgetRecipient: (key) => store.forgetRecipient(key),
     deadLetters: (filter, page) => store.deadLetters(filter, page),

@@ -75,6 +75,10 @@ export class SimulatedStore implements Store {
     return this.#enqueue(`save ${record.name}`, () => this.#disk.saveRecipient(record))
   }
 
+  noteSeen(recipients: readonly RecipientKey[], at: number) {
+    return this.#enqueue(`note ${recipients} seen`, () => this.#disk.store.noteSeen(recipients, at))
+  }
+
   async renameRecipient(from: string, to: string) {
     const renamed = await this.#enqueue(`rename ${from} ${to}`, () => this.#disk.renameRecipient(from, to))
     this.#disk.united(to, renamed.key)

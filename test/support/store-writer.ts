@@ -16,6 +16,7 @@ const aws = await store.saveRecipient({
   tags: [],
   clusterGroupId: undefined,
   url: undefined,
+  lastSeenAt: 0,
 })
 const message = messageMaker()
 

@@ -54,16 +54,18 @@ export const openingCases: Readonly<Record<string, Trying>> = {
 
   async 'remembers all recipients and how much waits for each'(trial) {
     await trial.open()
-    const record = { name: 'azure', role: 'client', tags: ['a', 'b'], clusterGroupId: 'eu', url: 'ws://azure' } as const
+    const group = { clusterGroupId: 'eu', url: 'ws://azure' }
+    const record = { name: 'azure', role: 'client', tags: ['a', 'b'], ...group, lastSeenAt: 4_711 } as const
     const azure = await trial.store.saveRecipient(record)
-    const gcp = await trial.recipient('gcp')
+    const stranger = { name: 'gcp', role: 'instance', tags: [], clusterGroupId: undefined, url: undefined } as const
+    const gcp = await trial.store.saveRecipient({ ...stranger, lastSeenAt: 815 })
     await trial.stored([trial.message(), trial.message()], [azure])
     const { recipients } = await trial.reopen()
     assert.deepEqual(
       [...recipients].sort((one, other) => one.key - other.key),
       [
         { ...record, key: azure, pending: 2 },
-        { name: 'gcp', role: 'instance', tags: [], clusterGroupId: undefined, url: undefined, key: gcp, pending: 0 },
+        { ...stranger, lastSeenAt: 815, key: gcp, pending: 0 },
       ],
     )
   },

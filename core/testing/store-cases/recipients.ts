@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import type { Trying } from '../store-trial.ts'
+import { START, type Trying } from '../store-trial.ts'
 
 const URL = 'wss://azure.example'
+const AZURE = { name: 'azure', role: 'instance', tags: ['eu'], clusterGroupId: undefined } as const
 
 /** Remembering, renaming and forgetting recipients. */
 export const recipientCases: Readonly<Record<string, Trying>> = {
@@ -19,6 +20,7 @@ export const recipientCases: Readonly<Record<string, Trying>> = {
       tags: ['new'],
       clusterGroupId: 'eu',
       url: URL,
+      lastSeenAt: START,
       key,
       pending: 0,
     })
@@ -31,9 +33,7 @@ export const recipientCases: Readonly<Record<string, Trying>> = {
     await trial.stored([trial.message({ messageId: 'waiting' })], [key])
     assert.deepEqual(await trial.store.renameRecipient(URL, 'azure'), { key, pending: 1 })
     const { recipients } = await trial.reopen()
-    assert.deepEqual(recipients, [
-      { name: 'azure', role: 'instance', tags: ['eu'], clusterGroupId: undefined, url: URL, key, pending: 1 },
-    ])
+    assert.deepEqual(recipients, [{ ...AZURE, url: URL, lastSeenAt: START, key, pending: 1 }])
     assert.deepEqual(await trial.waiting(key), ['waiting'])
   },
 
@@ -49,9 +49,7 @@ export const recipientCases: Readonly<Record<string, Trying>> = {
     assert.deepEqual(await trial.waiting(key), ['a', 'b', 'c', 'd'])
     assert.equal(trial.store.statistics().pending, 4)
     const { recipients } = await trial.reopen()
-    assert.deepEqual(recipients, [
-      { name: 'azure', role: 'instance', tags: ['eu'], clusterGroupId: undefined, url: URL, key, pending: 4 },
-    ])
+    assert.deepEqual(recipients, [{ ...AZURE, url: URL, lastSeenAt: START, key, pending: 4 }])
   },
 
   async 'settles deliveries of messages that have passed the new name'(trial) {

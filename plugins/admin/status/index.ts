@@ -40,19 +40,26 @@ function status(kernel: Kernel) {
 
 function connections(kernel: Kernel) {
   const addresses = new Map(kernel.links().map(({ recipient, address }) => [recipient as Recipient, address]))
-  const ledger = new Map(kernel.ledger().map(({ recipient, ...sums }) => [recipient, sums]))
+  const ledger = new Map(kernel.ledger().map((row) => [row.recipient, row]))
   return kernel.recipients().map((recipient) => {
     const { name, role, tags, durable, connected, inFlight, deferred, pending } = recipient
+    const { recipient: _, oldestPendingAt, ...sums } = ledger.get(name) ?? {}
     const about = { id: name, name, role, tags: [...tags], durable }
-    const state = { state: connected ? 'linked' : 'away', connected, address: addresses.get(recipient) }
-    const figures = { inFlight, deferred, backlog: pending, sums: ledger.get(name) }
+    const seen = { address: addresses.get(recipient), lastSeenAt: isoTime(recipient.lastSeenAt) }
+    const state = { state: connected ? 'linked' : 'away', connected, ...seen }
+    const figures = { inFlight, deferred, backlog: pending, oldestPendingAt: isoTime(oldestPendingAt), sums }
     return { ...about, ...state, ...figures, ...dialling(recipient) }
   })
 }
 
 /** Nothing keeps this instance from reaching those whom it does not dial: they come by themselves. */
 function dialling({ circuit }: Recipient) {
-  return { circuit: circuit?.state ?? 'closed', dialAttempts: circuit?.attempts, nextDialAt: circuit?.nextAttemptAt }
+  const { state = 'closed', attempts, nextAttemptAt } = circuit ?? {}
+  return { circuit: state, dialAttempts: attempts, nextDialAt: isoTime(nextAttemptAt) }
+}
+
+function isoTime(time: number | undefined): string | undefined {
+  return time === undefined ? undefined : new Date(time).toISOString()
 }
 
 function list<Item>(items: readonly Item[]) {

@@ -1,15 +1,15 @@
 import type { Registry } from 'prom-client'
-import type { DeadReason, DueCause, Kernel, LedgerRow } from '../../../core/index.ts'
+import type { DeadReason, DueCause, Kernel, LedgerRow, StoreStatistics } from '../../../core/index.ts'
 import { counter, gauge, single } from './series.ts'
 import { Tally } from './tally.ts'
 
-/** The compiler holds these tables to the contracts. What the store itself gives up shows in `dead_letters` alone. */
+/** The compiler holds these tables to the contracts. What the store itself gives up, it counts itself. */
 const REASONS = Object.keys({
   REJECTED: 0,
   ATTEMPTS_EXHAUSTED: 0,
   EXPIRED: 0,
   POISON: 0,
-} satisfies Record<Exclude<DeadReason, 'INTEGRITY' | 'RECIPIENT_FORGOTTEN'>, 0>)
+} satisfies Record<Exclude<DeadReason, keyof StoreStatistics['givenUp']>, 0>)
 
 const CAUSES = Object.keys({
   nack: 0,
@@ -20,7 +20,7 @@ const CAUSES = Object.keys({
   expiry: 0,
 } satisfies Record<DueCause, 0>)
 
-type State = Exclude<keyof LedgerRow, 'recipient'>
+type State = Exclude<keyof LedgerRow, 'recipient' | 'oldestPendingAt'>
 
 const STATES = Object.keys({
   targeted: 0,
@@ -50,8 +50,11 @@ function measureFailures({ hooks }: Kernel, registry: Registry): void {
 function measureDeadLetters({ hooks, storeStatistics }: Kernel, registry: Registry): void {
   const reasons = new Tally(() => REASONS)
   hooks.deadLetter.tap(({ reason }) => reasons.add(reason))
-  const help = 'Deliveries that were given up, by reason. What the store itself gives up is not among them.'
-  counter(registry, { name: 'dead_letters_total', help, labels: ['reason'] }, () => reasons.samples('reason'))
+  const help = 'Deliveries that were given up, by reason; of a forgotten recipient, each that waited for it.'
+  counter(registry, { name: 'dead_letters_total', help, labels: ['reason'] }, () => [
+    ...reasons.samples('reason'),
+    ...Object.entries(storeStatistics().givenUp).map(([reason, value]) => ({ labels: { reason }, value })),
+  ])
   const kept = 'Dead letters that are kept, to be replayed or discarded.'
   gauge(registry, { name: 'dead_letters', help: kept }, () => single(storeStatistics().dead))
 }

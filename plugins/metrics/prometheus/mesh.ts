@@ -28,7 +28,14 @@ export function measureMesh(kernel: Kernel, registry: Registry): void {
     help: 'Deliveries that are stored and not acknowledged. Clients, and instances beyond the hundredth, are "other".',
     labels: ['recipient'],
   }
-  gauge(registry, backlog, () => backlogs(kernel.recipients()))
+  gauge(registry, backlog, () => byName(kernel.recipients(), ({ pending }) => pending, sum))
+
+  const oldest = {
+    name: 'oldest_pending_seconds',
+    help: 'Age of the first delivery that waits; 0 when none does. Clients, and instances beyond the hundredth, are "other".',
+    labels: ['recipient'],
+  }
+  gauge(registry, oldest, () => byName(kernel.recipients(), ageOfOldest(kernel), greatest))
 
   const circuits = {
     name: 'link_circuit_open',
@@ -57,12 +64,25 @@ function byConnection(recipients: readonly Recipient[], role: Recipient['role'])
 }
 
 /** Whoever connects chooses the name of a client: as a label it would be theirs to multiply. */
-function backlogs(recipients: readonly Recipient[]): readonly Sample[] {
+function byName(
+  recipients: readonly Recipient[],
+  figure: (recipient: Recipient) => number,
+  together: (one: number, other: number) => number,
+): readonly Sample[] {
   const named = recipients.filter(({ role }) => role !== 'client').slice(0, MAX_NAMED)
-  const all = recipients.reduce((sum, { pending }) => sum + pending, 0)
-  const ofNamed = named.reduce((sum, { pending }) => sum + pending, 0)
+  const others = recipients.filter((recipient) => !named.includes(recipient))
   return [
-    ...named.map(({ name, pending }) => ({ labels: { recipient: name }, value: pending })),
-    { labels: { recipient: 'other' }, value: all - ofNamed },
+    ...named.map((recipient) => ({ labels: { recipient: recipient.name }, value: figure(recipient) })),
+    { labels: { recipient: 'other' }, value: others.map(figure).reduce(together, 0) },
   ]
+}
+
+const sum = (one: number, other: number) => one + other
+const greatest = (one: number, other: number) => Math.max(one, other)
+
+/** Asks the ledger once for all recipients. */
+function ageOfOldest({ ledger, runtime }: Kernel): (recipient: Recipient) => number {
+  const now = runtime.now()
+  const since = new Map(ledger().map(({ recipient, oldestPendingAt }) => [recipient, oldestPendingAt]))
+  return ({ name }) => Math.max(0, now - (since.get(name) ?? now)) / 1000
 }

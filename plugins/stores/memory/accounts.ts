@@ -28,15 +28,28 @@ export class Accounts {
   }
 
   /** One row a name: somebody may have been forgotten and have come back. */
-  rows(pendingOf: (key: RecipientKey) => number): LedgerRow[] {
-    const rows = new Map<string, Account & { pending: number }>()
-    for (const [key, account] of this.#accounts) {
-      const row = rows.get(account.name)
-      if (row) addAccount(row, account)
-      const pending = (row?.pending ?? 0) + pendingOf(key)
-      rows.set(account.name, { ...(row ?? account), pending })
+  rows(waiting: (key: RecipientKey) => Pick<LedgerRow, 'pending' | 'oldestPendingAt'>): LedgerRow[] {
+    const rows = new Map<string, LedgerRow>()
+    for (const [key, { name, ...sums }] of this.#accounts) {
+      const row = { recipient: name, ...sums, ...waiting(key) }
+      const known = rows.get(name)
+      rows.set(name, known ? united(known, row) : row)
     }
-    return [...rows.values()].map(({ name, ...sums }) => ({ recipient: name, ...sums }))
+    return [...rows.values()]
+  }
+}
+
+function united(one: LedgerRow, other: LedgerRow): LedgerRow {
+  return {
+    recipient: one.recipient,
+    targeted: one.targeted + other.targeted,
+    acked: one.acked + other.acked,
+    pending: one.pending + other.pending,
+    dead: one.dead + other.dead,
+    collapsed: one.collapsed + other.collapsed,
+    forgotten: one.forgotten + other.forgotten,
+    // Nothing waits for one who is forgotten.
+    oldestPendingAt: one.oldestPendingAt ?? other.oldestPendingAt,
   }
 }
 

@@ -50,12 +50,18 @@ export class KeptRecipients {
     return this.#recipients.get(key)?.waiting ?? new Map()
   }
 
-  save({ name, role, tags, clusterGroupId, url }: RecipientRecord): RecipientKey {
+  save({ name, role, tags, clusterGroupId, url, lastSeenAt }: RecipientRecord): RecipientKey {
     const known = this.#named(name)
     const key = known?.key ?? ++this.#lastKey
-    this.#recipients.set(key, { key, name, role, tags, clusterGroupId, url, waiting: known?.waiting ?? new Map() })
+    const waiting = known?.waiting ?? new Map()
+    this.#recipients.set(key, { key, name, role, tags, clusterGroupId, url, lastSeenAt, waiting })
     if (!known) this.#accounts.open(key, name)
     return key
+  }
+
+  noteSeen(key: RecipientKey, lastSeenAt: number): void {
+    const recipient = this.#recipients.get(key)
+    if (recipient) this.#recipients.set(key, { ...recipient, lastSeenAt })
   }
 
   deliver(key: RecipientKey, seq: number): void {
@@ -102,6 +108,12 @@ export class KeptRecipients {
     return target ? { key: kept.key, gone: source.key } : { key: kept.key }
   }
 
+  /** Place of the first delivery that waits. */
+  oldest(key: RecipientKey): number | undefined {
+    for (const seq of this.waitingFor(key).keys()) return seq
+    return undefined
+  }
+
   /** Returns how many deliveries waited. */
   forget(key: RecipientKey): number {
     const count = this.waitingFor(key).size
@@ -116,7 +128,8 @@ export class KeptRecipients {
     addAccount(account, this.#account(source.key))
     account.collapsed += source.waiting.size + target.waiting.size - waiting.size
     this.#recipients.delete(source.key)
-    this.#recipients.set(key, { ...target, key, url: source.url ?? target.url, waiting })
+    const lastSeenAt = Math.max(source.lastSeenAt, target.lastSeenAt)
+    this.#recipients.set(key, { ...target, key, url: source.url ?? target.url, lastSeenAt, waiting })
   }
 
   #rename(source: KeptRecipient, name: string): void {

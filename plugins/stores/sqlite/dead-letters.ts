@@ -38,20 +38,25 @@ export class DeadLetters {
     this.#statements = prepareDeadLetters(database)
   }
 
-  /** Gives up those of the deliveries that wait; within a transaction. */
-  bury(deaths: readonly Death[], tally: Tally): void {
+  /** Gives up those of the deliveries that wait; within a transaction. Returns how many those were. */
+  bury(deaths: readonly Death[], tally: Tally): number {
+    let count = 0
     for (const death of deaths) {
       if (this.#statements.settle.run(death.recipient, death.seq).changes === 0) continue
       this.#insert(death, death.seq, 1, tally)
       tally.leave(death.recipient, 'dead', 1)
+      count++
     }
+    return count
   }
 
   /** Gives up deliveries whose message was altered on disk. */
   quarantine(altered: readonly Altered[]): void {
     const error = 'The stored message is not what was written: its checksum differs.'
     const deaths = altered.map((one): Death => ({ ...one, ...BY_STORE, reason: 'INTEGRITY', error }))
-    this.#ledger.change((tally) => this.bury(deaths, tally))
+    this.#ledger.change((tally) => {
+      tally.altered = this.bury(deaths, tally)
+    })
   }
 
   /** Leaves one dead letter for all that waited for a recipient; within a transaction. */

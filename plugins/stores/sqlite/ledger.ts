@@ -1,4 +1,4 @@
-import type { LedgerRow, RecipientKey } from '../../../core/index.ts'
+import type { LedgerRow, RecipientKey, StoreStatistics } from '../../../core/index.ts'
 import type { Database, Statement } from './database.ts'
 import type { Meta } from './meta.ts'
 import { NO_SUMS, type Sums, Tally } from './tally.ts'
@@ -8,6 +8,10 @@ export interface Totals {
   readonly messages: number
   readonly pending: number
   readonly dead: number
+}
+
+interface ListedRow extends Omit<LedgerRow, 'oldestPendingAt'> {
+  readonly oldestPendingAt: number | null
 }
 
 /**
@@ -21,6 +25,7 @@ export class Ledger {
   readonly #statements: ReturnType<typeof prepare>
   readonly #transaction: <Result>(work: (tally: Tally) => Result, tally: Tally) => Result
   #totals: Totals
+  #givenUp = { INTEGRITY: 0, RECIPIENT_FORGOTTEN: 0 }
 
   constructor(database: Database, meta: Meta) {
     this.#meta = meta
@@ -41,11 +46,18 @@ export class Ledger {
     return this.#totals
   }
 
+  /** Deliveries that the store itself has given up since it was opened. */
+  get givenUp(): StoreStatistics['givenUp'] {
+    return this.#givenUp
+  }
+
   /** Runs what writes, in one transaction with what it counts. */
   change<Result>(work: (tally: Tally) => Result): Result {
     const tally = new Tally()
     const result = this.#transaction(work, tally)
     this.#totals = this.#with(tally)
+    this.#givenUp.INTEGRITY += tally.altered
+    for (const { forgotten } of tally.changes.values()) this.#givenUp.RECIPIENT_FORGOTTEN += forgotten
     return result
   }
 
@@ -68,7 +80,9 @@ export class Ledger {
   }
 
   rows(): LedgerRow[] {
-    return this.#statements.rows.all()
+    return this.#statements.rows.all().map(({ oldestPendingAt, ...row }) => {
+      return { ...row, oldestPendingAt: oldestPendingAt ?? undefined }
+    })
   }
 
   #post(tally: Tally): void {
@@ -93,9 +107,11 @@ function prepare(database: Database) {
   const read = <Row>(sql: string): Statement<[], Row> => database.prepare<[], Row>(sql)
   return {
     pending: read<number>('SELECT total(pending) FROM ledger').pluck() as Statement<[], number>,
-    rows: read<LedgerRow>(`
+    rows: read<ListedRow>(`
       SELECT name AS recipient, sum(targeted) AS targeted, sum(acked) AS acked, sum(pending) AS pending,
-        sum(dead) AS dead, sum(collapsed) AS collapsed, sum(forgotten) AS forgotten
+        sum(dead) AS dead, sum(collapsed) AS collapsed, sum(forgotten) AS forgotten, min((
+          SELECT received_at FROM delivery CROSS JOIN message USING (seq)
+          WHERE delivery.recipient = ledger.recipient ORDER BY seq LIMIT 1)) AS oldestPendingAt
       FROM ledger GROUP BY name`),
     of: database.prepare<[RecipientKey], Sums>(
       'SELECT targeted, acked, pending, dead, collapsed, forgotten FROM ledger WHERE recipient = ?',

@@ -102,6 +102,9 @@ export const STEPS: readonly string[] = [
   CREATE INDEX dead_letter_seq ON dead_letter (seq);
   CREATE INDEX dead_letter_died_at ON dead_letter (died_at);
   `,
+  `
+  ALTER TABLE recipient ADD COLUMN last_seen_at INTEGER; -- milliseconds since the epoch
+  `,
 ]
 
 /** Brings the schema up to date in one transaction, or refuses one that is newer than this code (`SLP_STORE_NEWER`). */

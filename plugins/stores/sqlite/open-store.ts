@@ -39,7 +39,7 @@ export class OpenStore {
     this.#identity = database.transaction(() => identify(meta, context)).immediate()
     this.writer = new Writer({ database, meta, intervals, ledger, deadLetters, now })
     this.reader = new Reader(database, log)
-    this.recipients = new SavedRecipients(database, ledger, deadLetters)
+    this.recipients = new SavedRecipients(database, ledger, deadLetters, now())
     this.purge = new Purge({ database, ledger, deadLetters, now })
   }
 
@@ -56,7 +56,8 @@ export class OpenStore {
 
   figures(): Omit<StoreStatistics, 'bytes'> {
     const free = pragmaNumber(this.#database, 'freelist_count')
-    return { ...this.ledger.totals, extra: { free_pages: free, corrupt_rows: this.reader.corruptRows } }
+    const { totals, givenUp } = this.ledger
+    return { ...totals, givenUp, extra: { free_pages: free, corrupt_rows: this.reader.corruptRows } }
   }
 
   close(): void {

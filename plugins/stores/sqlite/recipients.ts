@@ -13,6 +13,7 @@ interface Row {
   readonly tags: string
   readonly clusterGroupId: string | null
   readonly url: string | null
+  readonly lastSeenAt: number
 }
 
 interface Listed extends Row {
@@ -25,31 +26,34 @@ export class SavedRecipients {
   readonly #deadLetters: DeadLetters
   readonly #statements: ReturnType<typeof prepare>
 
-  constructor(database: Database, ledger: Ledger, deadLetters: DeadLetters) {
+  constructor(database: Database, ledger: Ledger, deadLetters: DeadLetters, now: number) {
     this.#ledger = ledger
     this.#deadLetters = deadLetters
     this.#statements = prepare(database)
+    // Those from before this was written down: time away begins now at the earliest.
+    this.#statements.dateUndated.run(now)
   }
 
   all(): SavedRecipient[] {
-    return this.#statements.all.all().map(({ key, name, role, tags, clusterGroupId, url, pending }) => ({
-      key,
-      name,
-      role,
+    return this.#statements.all.all().map(({ tags, clusterGroupId, url, ...same }) => ({
+      ...same,
       tags: JSON.parse(tags),
       clusterGroupId: clusterGroupId ?? undefined,
       url: url ?? undefined,
-      pending,
     }))
   }
 
-  save({ name, role, tags, clusterGroupId, url }: RecipientRecord): RecipientKey {
-    const { save } = this.#statements
+  save({ tags, clusterGroupId, url, ...same }: RecipientRecord): RecipientKey {
+    const row = { ...same, tags: JSON.stringify(tags), clusterGroupId: clusterGroupId ?? null, url: url ?? null }
     return this.#ledger.change(() => {
-      const key = save.get(name, role, JSON.stringify(tags), clusterGroupId ?? null, url ?? null) as RecipientKey
-      this.#ledger.open(key, name)
+      const key = this.#statements.save.get(row) as RecipientKey
+      this.#ledger.open(key, row.name)
       return key
     })
+  }
+
+  noteSeen(keys: readonly RecipientKey[], at: number): void {
+    this.#statements.noteSeen.run(at, JSON.stringify(keys))
   }
 
   rename(from: string, to: string): { key: RecipientKey; pending: number } {
@@ -84,7 +88,7 @@ export class SavedRecipients {
   }
 
   #unite(source: Row, target: Row, tally: Tally): void {
-    const { changeUrl, copy, moveDeadLetters, remove, removeDeliveries } = this.#statements
+    const { copy, keepFrom, moveDeadLetters, remove, removeDeliveries } = this.#statements
     tally.move(source.key, target.key, this.#ledger.of(source.key))
     const copied = copy.run(target.key, source.key).changes
     // What both waited for waits once.
@@ -92,7 +96,7 @@ export class SavedRecipients {
     moveDeadLetters.run(target.key, source.key)
     remove.run(source.key)
     this.#ledger.closeUnneeded(source.key)
-    changeUrl.run(source.url ?? target.url, target.key)
+    keepFrom.run({ url: source.url ?? target.url, lastSeenAt: source.lastSeenAt, key: target.key })
   }
 }
 
@@ -101,19 +105,27 @@ function unknown(name: string): never {
 }
 
 function prepare(database: Database) {
-  const select = 'SELECT key, recipient.name, role, tags, cluster_group_id AS clusterGroupId, url'
+  const select = `
+    SELECT key, recipient.name, role, tags, cluster_group_id AS clusterGroupId, url, last_seen_at AS lastSeenAt`
   return {
     all: database.prepare<[], Listed>(`${select}, pending FROM recipient JOIN ledger ON recipient = key ORDER BY key`),
     byName: database.prepare<[string], Row>(`${select} FROM recipient WHERE name = ?`),
     save: database
-      .prepare<[string, string, string, string | null, string | null], RecipientKey>(`
-        INSERT INTO recipient (name, role, tags, cluster_group_id, url) VALUES (?, ?, ?, ?, ?)
+      .prepare<[Omit<Row, 'key'>], RecipientKey>(`
+        INSERT INTO recipient (name, role, tags, cluster_group_id, url, last_seen_at)
+        VALUES (@name, @role, @tags, @clusterGroupId, @url, @lastSeenAt)
         ON CONFLICT (name) DO UPDATE SET role = excluded.role, tags = excluded.tags,
-          cluster_group_id = excluded.cluster_group_id, url = excluded.url
+          cluster_group_id = excluded.cluster_group_id, url = excluded.url, last_seen_at = excluded.last_seen_at
         RETURNING key`)
       .pluck(),
+    dateUndated: database.prepare<[number]>('UPDATE recipient SET last_seen_at = ? WHERE last_seen_at IS NULL'),
+    noteSeen: database.prepare<[number, string]>(
+      'UPDATE recipient SET last_seen_at = ? WHERE key IN (SELECT value FROM json_each(?))',
+    ),
     changeName: database.prepare<[string, RecipientKey]>('UPDATE recipient SET name = ? WHERE key = ?'),
-    changeUrl: database.prepare<[string | null, RecipientKey]>('UPDATE recipient SET url = ? WHERE key = ?'),
+    keepFrom: database.prepare<[Pick<Row, 'key' | 'url' | 'lastSeenAt'>]>(
+      'UPDATE recipient SET url = @url, last_seen_at = max(last_seen_at, @lastSeenAt) WHERE key = @key',
+    ),
     // Copied and then removed, which takes half as long as changing a part of the primary key row by row.
     copy: database.prepare<[RecipientKey, RecipientKey]>(`
       INSERT OR IGNORE INTO delivery (recipient, seq, ${ATTEMPTS}, due_at)

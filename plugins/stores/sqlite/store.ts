@@ -89,6 +89,10 @@ export class SqliteStore implements Store {
     return this.#change((store) => store.recipients.save(recipient))
   }
 
+  async noteSeen(recipients: readonly RecipientKey[], at: number): Promise<void> {
+    this.#change((store) => store.recipients.noteSeen(recipients, at))
+  }
+
   async renameRecipient(from: string, to: string): Promise<{ readonly key: RecipientKey; readonly pending: number }> {
     return this.#change((store) => store.recipients.rename(from, to))
   }

@@ -26,6 +26,8 @@ export const NO_SUMS: Readonly<Sums> = Object.freeze({
 export class Tally {
   messages = 0
   deadLetters = 0
+  /** Deliveries that are given up because their message was altered on disk. */
+  altered = 0
   readonly #changes = new Map<RecipientKey, Sums>()
 
   /** The changes, by recipient. */

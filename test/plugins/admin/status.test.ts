@@ -5,6 +5,12 @@ import { republish } from '../../../plugins/delivery/republish.ts'
 import { nack } from '../../../plugins/messages/nack.ts'
 import { closeAll, eventually, publish, startBus } from './support.ts'
 
+interface Line {
+  readonly name: string
+  readonly lastSeenAt: string
+  readonly oldestPendingAt: string
+}
+
 const started = () => startBus({ plugins: [statusApi()], settings: { tags: ['eu'] } })
 
 describe('status-api', () => {
@@ -24,13 +30,19 @@ describe('status-api', () => {
   })
 
   it('has a line for each recipient, linked or not', async () => {
+    const began = Date.now()
     const { ask, connect } = await started()
     const client = connect({ instanceId: 'pi-1', tags: ['us', 'eu'] })
     await eventually(async () => (await ask('/api/v1/connections')).body.total === 2)
     await publish(connect(), 'm-1')
     const line = async () => {
-      const { items } = (await ask('/api/v1/connections')).body as { items: readonly { name: string }[] }
-      return items.find(({ name }) => name === 'pi-1')
+      const { items } = (await ask('/api/v1/connections')).body as { items: readonly Line[] }
+      const { lastSeenAt, oldestPendingAt, ...rest } = items.find(({ name }) => name === 'pi-1') as Line
+      for (const time of [lastSeenAt, oldestPendingAt]) {
+        expect(time).to.match(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+        expect(Date.parse(time)).to.be.within(began, Date.now())
+      }
+      return rest
     }
     const sums = { targeted: 1, acked: 0, pending: 1, dead: 0, collapsed: 0, forgotten: 0 }
     const about = { id: 'pi-1', name: 'pi-1', role: 'client', tags: ['us', 'eu'], durable: true, circuit: 'closed' }
@@ -61,11 +73,12 @@ describe('status-api', () => {
     const { ask, kernel } = await startBus({ plugins: [statusApi()], settings })
     const line = async () => {
       const { items } = (await ask('/api/v1/connections')).body as { items: readonly { id: string }[] }
-      return items.find(({ id }) => id === 'gcp-1') as { circuit?: string; nextDialAt?: number } | undefined
+      return items.find(({ id }) => id === 'gcp-1') as { circuit?: string; nextDialAt?: string } | undefined
     }
     await eventually(async () => (await line())?.circuit === 'open')
     expect(await line()).to.include({ state: 'away', dialAttempts: 1 })
-    expect((await line())?.nextDialAt).to.be.within(kernel.runtime.now(), kernel.runtime.now() + 60_000)
+    const nextDialAt = Date.parse((await line())?.nextDialAt ?? '')
+    expect(nextDialAt).to.be.within(kernel.runtime.now(), kernel.runtime.now() + 60_000)
   })
 
   it('forgets a recipient and what waits for it, but no peer of the configuration', async () => {

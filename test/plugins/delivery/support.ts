@@ -143,8 +143,12 @@ class Bench {
   }
 
   /** The sums of a recipient. */
-  sums(recipient = 'app'): Omit<LedgerRow, 'recipient'> {
-    const { recipient: _, ...sums } = this.store.ledger().find((row) => row.recipient === recipient) as LedgerRow
+  sums(recipient = 'app'): Omit<LedgerRow, 'recipient' | 'oldestPendingAt'> {
+    const {
+      recipient: _,
+      oldestPendingAt: __,
+      ...sums
+    } = this.store.ledger().find((row) => row.recipient === recipient) as LedgerRow
     return sums
   }
 
@@ -160,6 +164,7 @@ class Bench {
       tags: [],
       clusterGroupId: undefined,
       url: undefined,
+      lastSeenAt: 0,
     })
     return (await this.store.pending(key, 0, { messages: 1, bytes: 1 }))[0]?.attempts
   }

@@ -77,6 +77,8 @@ describe('prometheus', () => {
       'recipients{role="client",connected="false"}',
       'backlog_messages{recipient="@self"}',
       'backlog_messages{recipient="other"}',
+      'oldest_pending_seconds{recipient="@self"}',
+      'oldest_pending_seconds{recipient="other"}',
       'persist_seconds_count',
       'persist_seconds_bucket{le="0.001"}',
       'delivery_seconds_count',
@@ -84,6 +86,8 @@ describe('prometheus', () => {
       'dead_letters',
       'dead_letters_total{reason="REJECTED"}',
       'dead_letters_total{reason="POISON"}',
+      'dead_letters_total{reason="INTEGRITY"}',
+      'dead_letters_total{reason="RECIPIENT_FORGOTTEN"}',
       'delivery_failures_total{cause="nack"}',
       'delivery_failures_total{cause="silence"}',
       'deliveries{state="targeted"}',
@@ -205,6 +209,36 @@ describe('prometheus', () => {
     expect(await series('deliveries{state="pending"}')).to.equal(2)
     expect(await series('deliveries{state="collapsed"}')).to.equal(0)
     expect(await series('deliveries{state="forgotten"}')).to.equal(0)
+  })
+
+  it('tells since when somebody waits, and the longest wait of those without a name of their own here', async () => {
+    const { connect, series, kernel, ask } = await startMetered({ settings: { peers: [{ url: 'memory://gcp' }] } })
+    connect({ instanceId: 'pi-1' })
+    await eventually(() => kernel.links().length === 1)
+    const client = connect()
+    const began = Date.now()
+    await publish(client, 'm-1')
+    connect({ instanceId: 'pi-2' })
+    await publish(client, 'm-2')
+    for (const recipient of ['memory://gcp', 'other']) {
+      await eventually(async () => ((await series(`oldest_pending_seconds{recipient="${recipient}"}`)) ?? 0) > 0)
+      const text = await ask('/metrics')
+      const age = valueIn(text.text, `oldest_pending_seconds{recipient="${recipient}"}`)
+      expect(age).to.be.within(0, (Date.now() - began) / 1_000)
+    }
+  })
+
+  it('counts what is forgotten with its recipient among what is given up', async () => {
+    const { connect, series, kernel } = await startMetered()
+    connect({ instanceId: 'pi-1' })
+    await eventually(() => kernel.links().length === 1)
+    const client = connect()
+    await publish(client, 'm-1')
+    await publish(client, 'm-2')
+    await kernel.forget('pi-1')
+    expect(await series('dead_letters_total{reason="RECIPIENT_FORGOTTEN"}')).to.equal(2)
+    expect(await series('dead_letters')).to.equal(1)
+    expect(await series('deliveries{state="forgotten"}')).to.equal(2)
   })
 
   it('counts who is linked and who is known', async () => {

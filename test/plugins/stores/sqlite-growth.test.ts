@@ -79,6 +79,9 @@ describe('plugins/stores/sqlite over time', () => {
         [4, 1],
         [7, 0],
       ])
+      // Nobody took note before: their time away begins now.
+      const now = trial.runtime.now()
+      expect(recipients.map(({ lastSeenAt }) => lastSeenAt)).to.deep.equal([now, now])
       expect(await trial.waiting(4)).to.deep.equal(['old'])
       expect(trial.store.statistics()).to.include({ messages: 1, pending: 1, dead: 0 })
       expect(

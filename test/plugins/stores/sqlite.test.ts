@@ -13,7 +13,7 @@ import { DAY_MS, StoreTrial } from '../../../core/testing/store-trial.ts'
 import { assertDurable, openDatabase } from '../../../plugins/stores/sqlite/database.ts'
 import { assertNodeRunsDriver } from '../../../plugins/stores/sqlite/driver.ts'
 import { SqliteStore, type SqliteStoreOptions, sqlite } from '../../../plugins/stores/sqlite/index.ts'
-import { migrate } from '../../../plugins/stores/sqlite/migrations.ts'
+import { migrate, STEPS } from '../../../plugins/stores/sqlite/migrations.ts'
 
 const GIB = 1024 ** 3
 const WRITER = fileURLToPath(new URL('../../support/store-writer.ts', import.meta.url))
@@ -89,7 +89,7 @@ describe('plugins/stores/sqlite', () => {
       await trial.store.close()
       tamper('PRAGMA user_version = 4711')
       await rejectsWith('SLP_STORE_NEWER', trial.open())
-      tamper('PRAGMA user_version = 2')
+      tamper(`PRAGMA user_version = ${STEPS.length}`)
       await trial.open()
     })
 
@@ -195,6 +195,7 @@ describe('plugins/stores/sqlite', () => {
       const letters = await trial.dead({ reason: 'INTEGRITY' })
       expect(letters.map(({ recipient }) => recipient)).to.deep.equal(['aws', 'azure'])
       expect(letters[0]).to.deep.include({ messageId: 'a', attempts, path: [], plugin: 'store-sqlite', count: 1 })
+      expect(trial.store.statistics().givenUp).to.deep.equal({ INTEGRITY: 2, RECIPIENT_FORGOTTEN: 0 })
       expect(await trial.store.reviveDeadLetters(letters.map(({ id }) => id))).to.deep.equal([])
       expect((await trial.reopen()).recipients.map(({ pending }) => pending)).to.deep.equal([1, 1])
       expect(trial.store.statistics()).to.include({ pending: 2, dead: 2 })
