@@ -51,7 +51,7 @@ class SlipstreamBus implements Bus {
   readonly #settings: Settings
   readonly #runtime: Runtime
   readonly #hooks = createHooks()
-  readonly #parts = new Parts()
+  readonly #parts = new Parts((error) => this.#fail(error))
   readonly #guard: Guard
   readonly #group: GroupCommit
   readonly #decided = new WeakSet<DueDelivery>()

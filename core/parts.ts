@@ -1,4 +1,5 @@
 import { slipstreamError } from './errors.ts'
+import { failStop } from './fail-stop.ts'
 import type { HealthCheck } from './health.ts'
 import type { Transport } from './link.ts'
 import { FanOutLog } from './log.ts'
@@ -13,8 +14,14 @@ export class Parts {
   readonly transports: Transport[] = []
   readonly healthChecks: HealthCheck[] = []
   readonly #services = new Map<keyof Services, unknown>()
+  readonly #storeLost: (error: Error) => void
   #store: { readonly owner: string; readonly store: Store } | undefined
   #sealed = false
+
+  /** `storeLost` is told when the store cannot be trusted any more. */
+  constructor(storeLost: (error: Error) => void) {
+    this.#storeLost = storeLost
+  }
 
   seal(): void {
     this.#sealed = true
@@ -33,7 +40,7 @@ export class Parts {
 
   setStore(owner: string, store: Store): void {
     if (this.#store) throw slipstreamError('SLP_STORE_TAKEN', [this.#store.owner], { plugin: owner })
-    this.#store = { owner, store }
+    this.#store = { owner, store: failStop(store, this.#storeLost) }
   }
 
   provide<Name extends keyof Services>(owner: string, name: Name, service: Services[Name]): void {

@@ -51,7 +51,9 @@ async function prepare(path: string, pending: number): Promise<void> {
   await store.close()
 }
 
-async function measure(prepared: string, folder: string): Promise<Result> {
+async function measure(prepared: string): Promise<Result> {
+  // A folder for each run: a write-ahead log that the last one left would be taken for this file's own.
+  const folder = await mkdtemp(join(tmpdir(), 'slipstream-bench-run-'))
   const path = join(folder, 'run.db')
   await copyFile(prepared, path)
   const began = performance.now()
@@ -66,7 +68,7 @@ async function measure(prepared: string, folder: string): Promise<Result> {
     return { ready, cpu: (cpu - before) / COUNT, restarted: restarted / 2 ** 20, loaded: memory / 2 ** 20 }
   } finally {
     await child.stop()
-    await rm(path, { force: true })
+    await rm(folder, { recursive: true, force: true })
   }
 }
 
@@ -79,7 +81,7 @@ try {
   for (const [pending, path] of stores) await prepare(path, Number(pending))
   const results = new Map<string, Result[]>([...stores.keys()].map((pending) => [pending, []]))
   for (let round = 0; round < ROUNDS; round++) {
-    for (const [pending, path] of stores) results.get(pending)?.push(await measure(path, folder))
+    for (const [pending, path] of stores) results.get(pending)?.push(await measure(path))
   }
   const of = (pending: string, figure: keyof Result) =>
     median((results.get(pending) ?? []).map((result) => result[figure]))

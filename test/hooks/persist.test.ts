@@ -1,6 +1,14 @@
 import { expect } from 'chai'
-import { type Runtime, Stage, type StoreVerdict, slipstreamError, systemRuntime } from '../../core/index.ts'
+import {
+  type Runtime,
+  SlipstreamError,
+  Stage,
+  type StoreVerdict,
+  slipstreamError,
+  systemRuntime,
+} from '../../core/index.ts'
 import { MemoryStore } from '../../plugins/stores/memory.ts'
+import { failureOf } from '../core/support.ts'
 import { startBus } from '../support/bus.ts'
 import { answers, connect, eventually } from '../support/client.ts'
 import { plugin, publishElsewhere, sk } from './support.ts'
@@ -139,6 +147,18 @@ describe('hook persist', () => {
     const publisher = await connect(bus)
     store.write = () => Promise.reject(slipstreamError('SLP_STORE_LOST', ['corrupt']))
     publisher.send(sk('m'))
+    expect((await bus.bus.failed).message).to.contain('corrupt')
+  })
+
+  it('that is lost is said to whoever runs the bus, whoever of the bus finds out', async () => {
+    const store = new MemoryStore()
+    let purge: () => Promise<unknown> = () => Promise.resolve()
+    const purger = plugin('purger', (kernel) => {
+      purge = () => kernel.purge({ settledBefore: 0, deadBefore: 0, limit: 1 })
+    })
+    const bus = await startBus({ store, plugins: [purger] })
+    store.purge = () => Promise.reject(slipstreamError('SLP_STORE_LOST', ['corrupt']))
+    await failureOf(SlipstreamError, purge)
     expect((await bus.bus.failed).message).to.contain('corrupt')
   })
 
