@@ -19,3 +19,11 @@ export function untilSignal(...signals: readonly NodeJS.Signals[]): Promise<Node
     for (const signal of signals) process.on(signal, heard)
   })
 }
+
+/**
+ * Resolves when the process that started this one, with a channel to it, is gone: whatever way it went, what it started
+ * ends with it. Never, for one that was started without a channel.
+ */
+export function untilOrphaned(): Promise<void> {
+  return new Promise((resolve) => process.once('disconnect', resolve))
+}

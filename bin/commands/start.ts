@@ -3,11 +3,11 @@ import { resolveConfig } from '../../config/resolve.ts'
 import { type Bus, createBus, type Plugin, type Services, VERSION } from '../../core/index.ts'
 import { Exit } from '../exit.ts'
 import { paint, say, sayError } from '../output.ts'
-import { untilSignal } from '../signals.ts'
+import { untilOrphaned, untilSignal } from '../signals.ts'
 
 /** Runs an instance until a signal asks it to end, or until it can no longer keep its promises. */
 export async function start(flags: Flags): Promise<void> {
-  const signalled = untilSignal('SIGINT', 'SIGTERM')
+  const told = Promise.race([untilSignal('SIGINT', 'SIGTERM'), untilOrphaned()])
   const { settings, plugins, file } = await resolveConfig({ flags })
   let http: Services['http'] | undefined
   // A plugin that only looks: the bus does not know what its plugins listen on.
@@ -20,7 +20,7 @@ export async function start(flags: Flags): Promise<void> {
   const bus = createBus({ settings, plugins: [...plugins, onlooker] })
   await bus.start()
   announce(bus, file, http?.address)
-  const failure = await Promise.race([bus.failed, signalled.then(() => undefined)])
+  const failure = await Promise.race([bus.failed, told.then(() => undefined)])
   if (failure) {
     sayError(failure)
     process.exitCode = Exit.INTERNAL

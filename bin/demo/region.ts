@@ -66,10 +66,12 @@ export class Region {
     const child = spawn(process.execPath, [...process.execArgv, entry, 'start'], {
       cwd: this.#place.folder,
       env: this.#environment(),
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // The channel carries nothing: it breaks when the demo dies, whatever way, and the region ends.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
     this.#process = child
-    for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', (line) => this.#heard(line))
+    const heard = (line: string) => this.#heard(line)
+    for (const stream of [child.stdout, child.stderr]) if (stream) createInterface(stream).on('line', heard)
     child.once('exit', () => {
       if (this.#process === child) this.#process = undefined
     })

@@ -1,5 +1,7 @@
+import { readdirSync, readlinkSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { expect } from 'chai'
+import { until } from '../../acceptance/support/until.ts'
 import { Desk } from '../support.ts'
 
 describe('slipstream demo', () => {
@@ -30,4 +32,26 @@ describe('slipstream demo', () => {
     expect((await program.ended).code).to.equal(1)
     expect(await readdir(desk.folder)).to.deep.equal([])
   })
+
+  it('takes its regions with it when it is killed', async function () {
+    if (process.platform !== 'linux') return this.skip()
+    this.timeout(60_000)
+    const program = desk.launch(['demo', '--seconds', '60'], { TMPDIR: desk.folder })
+    await program.says(/applications publish/)
+    expect(processesIn(desk.folder)).to.have.length.greaterThan(2)
+    program.kill('SIGKILL')
+    await program.ended
+    await until('all regions have ended', () => processesIn(desk.folder).length === 0)
+  })
 })
+
+/** Ids of the processes that work in that folder or below it. */
+function processesIn(folder: string): readonly string[] {
+  return readdirSync('/proc').filter((id) => {
+    try {
+      return /^\d+$/.test(id) && readlinkSync(`/proc/${id}/cwd`).startsWith(folder)
+    } catch {
+      return false // ended meanwhile
+    }
+  })
+}
