@@ -67,9 +67,15 @@ export interface Store {
   /**
    * Forgets a recipient and the deliveries that wait for it, which count as `forgotten` and, if there are any, leave one
    * dead letter `RECIPIENT_FORGOTTEN` with their number. Its key is given to nobody else. Dead letters of it stay until they
-   * are purged.
+   * are purged. Quick, however much waits: what takes time is left to `purge`.
    */
   forgetRecipient(key: RecipientKey): Promise<void>
+
+  /**
+   * As `forgetRecipient`, but only what waits is forgotten: the recipient stays, with its key, its sums, and dead letters
+   * that can be revived. Resolves to how many deliveries were forgotten.
+   */
+  forgetBacklog(key: RecipientKey): Promise<number>
 
   /** Dead letters that match, oldest first, beginning behind `after`; and how many match in all. */
   deadLetters(filter: DeadLetterFilter, page: DeadLetterPage): Promise<DeadLetterList>
@@ -87,8 +93,8 @@ export interface Store {
   /**
    * Forgets some of what is no longer needed, and gives some free space back to the file system: messages without pending
    * deliveries or dead letters that were received before `settledBefore`, but never one whose id is still remembered
-   * (24 hours); dead letters from before `deadBefore`. At most `limit` of each, so that a call is short; resolves to how
-   * many. A call may find nothing although there is something further on: the next one goes on from there.
+   * (24 hours); dead letters from before `deadBefore`; what is left of forgotten deliveries. At most `limit` of each, so that a
+   * call is short; resolves to how many. A call may find nothing although there is something further on: the next one goes on from there.
    */
   purge(limits: PurgeLimits): Promise<Purged>
 
@@ -240,6 +246,8 @@ export interface PurgeLimits {
 export interface Purged {
   readonly messages: number
   readonly deadLetters: number
+  /** Deliveries that were forgotten before and had left something behind. */
+  readonly deliveries: number
 }
 
 export interface LedgerRow {

@@ -36,9 +36,10 @@ export function retention({ settledHours = 24, deadLetterDays = 30 } = {}): Plug
         try {
           const settledBefore = now - settledHours * HOUR_MS
           const deadBefore = now - deadLetterDays * DAY_MS
-          const { messages, deadLetters } = await kernel.purge({ settledBefore, deadBefore, limit: CHUNK })
-          full = messages >= CHUNK || deadLetters >= CHUNK
-          if (messages + deadLetters > 0) log.debug('purged', { count: messages + deadLetters })
+          const { messages, deadLetters, deliveries } = await kernel.purge({ settledBefore, deadBefore, limit: CHUNK })
+          full = Math.max(messages, deadLetters, deliveries) >= CHUNK
+          const count = messages + deadLetters + deliveries
+          if (count > 0) log.debug('purged', { count })
         } catch (error) {
           log.error('purge failed', { reason: problemOf(error), error })
         }

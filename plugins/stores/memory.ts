@@ -126,11 +126,15 @@ export class MemoryStore implements Store {
   }
 
   async forgetRecipient(recipient: RecipientKey): Promise<void> {
-    const now = this.#now()
-    const count = this.#recipients.forget(recipient)
-    this.#forgotten += count
-    if (count > 0) this.#deadLetters.add(summaryOf(recipient, count, now))
+    this.#summarize(recipient, this.#recipients.forget(recipient))
     this.#closeAccounts()
+  }
+
+  async forgetBacklog(recipient: RecipientKey): Promise<number> {
+    this.#opened()
+    const count = this.#recipients.forgetBacklog(recipient)
+    this.#summarize(recipient, count)
+    return count
   }
 
   async deadLetters(filter: DeadLetterFilter, page: DeadLetterPage): Promise<DeadLetterList> {
@@ -154,7 +158,7 @@ export class MemoryStore implements Store {
     const now = this.#now()
     const deadLetters = this.#deadLetters.remove(this.#deadLetters.diedBefore(deadBefore, limit))
     this.#closeAccounts()
-    return { messages: this.#messages.purge(settledBefore, limit, this.#held(), now), deadLetters }
+    return { messages: this.#messages.purge(settledBefore, limit, this.#held(), now), deadLetters, deliveries: 0 }
   }
 
   ledger(): readonly LedgerRow[] {
@@ -205,6 +209,12 @@ export class MemoryStore implements Store {
   #bury(death: Death, diedAt: number): void {
     const { recipient, seq } = death
     if (this.#recipients.remove(recipient, seq, 'dead')) this.#deadLetters.add({ ...death, diedAt, count: 1 })
+  }
+
+  /** Leaves one dead letter for all that was forgotten with a recipient. */
+  #summarize(recipient: RecipientKey, count: number): void {
+    if (count > 0) this.#deadLetters.add(summaryOf(recipient, count, this.#now()))
+    this.#forgotten += count
   }
 
   #revive(id: DeadLetterId): RevivedDelivery | undefined {

@@ -20,6 +20,7 @@ export interface DiskObserver {
   /** The instance has heard that two names are one recipient, and reads anew what waits for it. */
   united(host: string, name: string, key: RecipientKey): void
   forgot(host: string, key: RecipientKey): void
+  forgotBacklog(host: string, key: RecipientKey): void
   revived(host: string, deliveries: readonly RevivedDelivery[]): void
 }
 
@@ -74,6 +75,12 @@ export class Disk {
   async forgetRecipient(key: RecipientKey): Promise<void> {
     await this.store.forgetRecipient(key)
     this.#observer.forgot(this.host, key)
+  }
+
+  async forgetBacklog(key: RecipientKey): Promise<number> {
+    const count = await this.store.forgetBacklog(key)
+    this.#observer.forgotBacklog(this.host, key)
+    return count
   }
 
   async reviveDeadLetters(ids: readonly DeadLetterId[]): Promise<readonly RevivedDelivery[]> {

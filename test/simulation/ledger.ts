@@ -160,6 +160,10 @@ export class Ledger implements DiskObserver {
     this.facts(host).waiting.delete(key)
   }
 
+  forgotBacklog(host: string, key: RecipientKey): void {
+    this.facts(host).waiting.get(key)?.clear()
+  }
+
   revived(host: string, deliveries: readonly RevivedDelivery[]): void {
     const facts = this.facts(host)
     const { waiting, dead, attempts } = facts

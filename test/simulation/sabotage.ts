@@ -175,6 +175,7 @@ function delegating(store: Store, changes: Pick<Store, 'write'>): Store {
     noteSeen: (recipients, at) => store.noteSeen(recipients, at),
     renameRecipient: (from, to) => store.renameRecipient(from, to),
     forgetRecipient: (key) => store.forgetRecipient(key),
+    forgetBacklog: (key) => store.forgetBacklog(key),
     deadLetters: (filter, page) => store.deadLetters(filter, page),
     reviveDeadLetters: (ids) => store.reviveDeadLetters(ids),
     discardDeadLetters: (ids) => store.discardDeadLetters(ids),

@@ -89,6 +89,10 @@ export class SimulatedStore implements Store {
     return this.#enqueue(`forget ${key}`, () => this.#disk.forgetRecipient(key))
   }
 
+  forgetBacklog(key: RecipientKey) {
+    return this.#enqueue(`forget backlog ${key}`, () => this.#disk.forgetBacklog(key))
+  }
+
   deadLetters(filter: DeadLetterFilter, page: DeadLetterPage) {
     return this.#enqueue('dead letters', () => this.#disk.store.deadLetters(filter, page))
   }

@@ -116,9 +116,18 @@ export class KeptRecipients {
 
   /** Returns how many deliveries waited. */
   forget(key: RecipientKey): number {
-    const count = this.waitingFor(key).size
+    const count = this.forgetBacklog(key)
     this.#recipients.delete(key)
-    if (count > 0) this.#account(key).forgotten += count
+    return count
+  }
+
+  /** Returns how many deliveries waited. */
+  forgetBacklog(key: RecipientKey): number {
+    const recipient = this.#recipients.get(key)
+    const count = recipient?.waiting.size ?? 0
+    if (!recipient || count === 0) return 0
+    this.#recipients.set(key, { ...recipient, waiting: new Map() })
+    this.#account(key).forgotten += count
     return count
   }
 

@@ -50,8 +50,8 @@ export function conditionsOf(filter: DeadLetterFilter): Conditions {
 }
 
 export interface DeadLetterStatements {
-  readonly settle: Statement<[RecipientKey, number]>
-  readonly deliver: Statement<[RecipientKey, number]>
+  readonly settle: Statement<[queue: number, seq: number]>
+  readonly deliver: Statement<[queue: number, seq: number]>
   readonly insert: Statement
   readonly remove: Statement<[DeadLetterId]>
   readonly revivable: Statement<[string], Revivable>
@@ -66,9 +66,9 @@ export function prepareDeadLetters(database: Database): DeadLetterStatements {
   // Left, because a summary has no message; and so that a count that asks nothing of the message reads none.
   const from = 'FROM dead_letter LEFT JOIN message USING (seq)'
   return {
-    settle: database.prepare<[RecipientKey, number]>('DELETE FROM delivery WHERE recipient = ? AND seq = ?'),
-    deliver: database.prepare<[RecipientKey, number]>(
-      'INSERT INTO delivery (recipient, seq) VALUES (?, ?) ON CONFLICT DO NOTHING',
+    settle: database.prepare<[number, number]>('DELETE FROM delivery WHERE queue = ? AND seq = ?'),
+    deliver: database.prepare<[number, number]>(
+      'INSERT INTO delivery (queue, seq) VALUES (?, ?) ON CONFLICT DO NOTHING',
     ),
     insert: database.prepare(`
       INSERT INTO dead_letter (recipient, seq, reason, error, ${ATTEMPTS}, plugin, plugin_version, died_at, count)
@@ -76,7 +76,7 @@ export function prepareDeadLetters(database: Database): DeadLetterStatements {
     remove: database.prepare<[DeadLetterId]>('DELETE FROM dead_letter WHERE id = ?'),
     revivable: database.prepare<[string], Revivable>(`
       SELECT id, recipient, ${STORED_ROW} FROM dead_letter JOIN message USING (seq)
-      WHERE id ${ofIds} AND recipient IN (SELECT key FROM recipient) ORDER BY seq, id`),
+      WHERE id ${ofIds} ORDER BY seq, id`),
     discard: plucked(database.prepare<[string]>(`DELETE FROM dead_letter WHERE id ${ofIds} RETURNING recipient`)),
     purge: plucked(
       database.prepare<[number, number]>(`

@@ -19,6 +19,7 @@ import {
   prepareDeadLetters,
 } from './dead-letter-sql.ts'
 import type { Ledger } from './ledger.ts'
+import type { Queues } from './queues.ts'
 import type { Altered } from './reader.ts'
 import { isIntact, toMessage } from './stored-row.ts'
 import type { Tally } from './tally.ts'
@@ -29,11 +30,13 @@ const BY_STORE = { plugin: 'store-sqlite', pluginVersion: VERSION }
 /** Deliveries that were given up. */
 export class DeadLetters {
   readonly #ledger: Ledger
+  readonly #queues: Queues
   readonly #now: () => number
   readonly #statements: DeadLetterStatements
 
-  constructor(database: Database, ledger: Ledger, now: () => number) {
+  constructor(database: Database, ledger: Ledger, queues: Queues, now: () => number) {
     this.#ledger = ledger
+    this.#queues = queues
     this.#now = now
     this.#statements = prepareDeadLetters(database)
   }
@@ -42,7 +45,8 @@ export class DeadLetters {
   bury(deaths: readonly Death[], tally: Tally): number {
     let count = 0
     for (const death of deaths) {
-      if (this.#statements.settle.run(death.recipient, death.seq).changes === 0) continue
+      const queue = this.#queues.of(death.recipient)
+      if (queue === undefined || this.#statements.settle.run(queue, death.seq).changes === 0) continue
       this.#insert(death, death.seq, 1, tally)
       tally.leave(death.recipient, 'dead', 1)
       count++
@@ -78,9 +82,10 @@ export class DeadLetters {
     return this.#ledger.change((tally) => {
       const revived: RevivedDelivery[] = []
       for (const row of this.#statements.revivable.all(wanted)) {
-        if (!isIntact(row)) continue
         const { id, recipient, seq } = row
-        const isNew = this.#statements.deliver.run(recipient, seq).changes === 1
+        const queue = this.#queues.of(recipient)
+        if (queue === undefined || !isIntact(row)) continue
+        const isNew = this.#statements.deliver.run(queue, seq).changes === 1
         this.#statements.remove.run(id)
         tally.deadLetters--
         tally.leave(recipient, 'dead', -1)

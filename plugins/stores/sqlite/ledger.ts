@@ -110,8 +110,8 @@ function prepare(database: Database) {
     rows: read<ListedRow>(`
       SELECT name AS recipient, sum(targeted) AS targeted, sum(acked) AS acked, sum(pending) AS pending,
         sum(dead) AS dead, sum(collapsed) AS collapsed, sum(forgotten) AS forgotten, min((
-          SELECT received_at FROM delivery CROSS JOIN message USING (seq)
-          WHERE delivery.recipient = ledger.recipient ORDER BY seq LIMIT 1)) AS oldestPendingAt
+          SELECT received_at FROM queue CROSS JOIN delivery ON queue = number CROSS JOIN message USING (seq)
+          WHERE queue.recipient = ledger.recipient ORDER BY delivery.seq LIMIT 1)) AS oldestPendingAt
       FROM ledger GROUP BY name`),
     of: database.prepare<[RecipientKey], Sums>(
       'SELECT targeted, acked, pending, dead, collapsed, forgotten FROM ledger WHERE recipient = ?',

@@ -105,6 +105,30 @@ export const STEPS: readonly string[] = [
   `
   ALTER TABLE recipient ADD COLUMN last_seen_at INTEGER; -- milliseconds since the epoch
   `,
+  `
+  -- The number under which a recipient's deliveries stand. Those under a number of nobody are forgotten.
+  CREATE TABLE queue (
+    number    INTEGER PRIMARY KEY AUTOINCREMENT,
+    recipient INTEGER UNIQUE REFERENCES recipient (key) ON DELETE SET NULL
+  ) STRICT;
+
+  INSERT INTO queue SELECT key, key FROM recipient;
+
+  CREATE TABLE queued (
+    queue       INTEGER NOT NULL REFERENCES queue (number),
+    seq         INTEGER NOT NULL,
+    sends       INTEGER NOT NULL DEFAULT 0,
+    nacks       INTEGER NOT NULL DEFAULT 0,
+    timeouts    INTEGER NOT NULL DEFAULT 0,
+    disconnects INTEGER NOT NULL DEFAULT 0,
+    due_at      INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (queue, seq)
+  ) STRICT, WITHOUT ROWID;
+
+  INSERT INTO queued SELECT recipient, seq, sends, nacks, timeouts, disconnects, due_at FROM delivery;
+  DROP TABLE delivery;
+  ALTER TABLE queued RENAME TO delivery;
+  `,
 ]
 
 /** Brings the schema up to date in one transaction, or refuses one that is newer than this code (`SLP_STORE_NEWER`). */

@@ -7,6 +7,7 @@ import { Ledger } from './ledger.ts'
 import { Meta } from './meta.ts'
 import { migrate } from './migrations.ts'
 import { Purge } from './purge.ts'
+import { Queues } from './queues.ts'
 import { Reader } from './reader.ts'
 import { SavedRecipients } from './recipients.ts'
 import { Writer } from './writer.ts'
@@ -31,16 +32,17 @@ export class OpenStore {
     const meta = new Meta(database)
     const intervals = new Intervals(database)
     const ledger = new Ledger(database, meta)
-    const deadLetters = new DeadLetters(database, ledger, now)
+    const queues = new Queues(database)
+    const deadLetters = new DeadLetters(database, ledger, queues, now)
     this.#meta = meta
     this.#intervals = intervals
     this.ledger = ledger
     this.deadLetters = deadLetters
     this.#identity = database.transaction(() => identify(meta, context)).immediate()
-    this.writer = new Writer({ database, meta, intervals, ledger, deadLetters, now })
-    this.reader = new Reader(database, log)
-    this.recipients = new SavedRecipients(database, ledger, deadLetters, now())
-    this.purge = new Purge({ database, ledger, deadLetters, now })
+    this.writer = new Writer({ database, meta, intervals, ledger, queues, deadLetters, now })
+    this.reader = new Reader(database, queues, log)
+    this.recipients = new SavedRecipients({ database, ledger, queues, deadLetters, now })
+    this.purge = new Purge({ database, ledger, queues, deadLetters, now })
   }
 
   state(): StoreState {

@@ -3,10 +3,12 @@ import { ID_WINDOW_MS } from '../repetition.ts'
 import { type Database, pragmaNumber } from './database.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { Ledger } from './ledger.ts'
+import type { Queues } from './queues.ts'
 
 interface PurgeParts {
   readonly database: Database
   readonly ledger: Ledger
+  readonly queues: Queues
   readonly deadLetters: DeadLetters
   readonly now: () => number
 }
@@ -45,18 +47,18 @@ export class Purge {
   }
 
   run({ settledBefore, deadBefore, limit }: PurgeLimits): Purged {
-    const { ledger, deadLetters, now } = this.#parts
+    const { ledger, queues, deadLetters, now } = this.#parts
     const before = Math.min(settledBefore, now() - ID_WINDOW_MS)
     return ledger.change((tally) => {
       const dead = deadLetters.purge(deadBefore, limit, tally)
       const messages = this.#purgeMessages(before, limit)
       tally.messages -= messages
-      return { messages, deadLetters: dead }
+      return { messages, deadLetters: dead, deliveries: queues.purge(limit) }
     })
   }
 
   /** Gives free pages back; and the room of the write-ahead log, when it is large or there is nothing else to do. */
-  giveBack(walBytes: number, { messages, deadLetters }: Purged): void {
+  giveBack(walBytes: number, { messages, deadLetters, deliveries }: Purged): void {
     const { database } = this.#parts
     if (pragmaNumber(database, 'freelist_count') > RESERVE_PAGES) {
       database.pragma(`incremental_vacuum(${VACUUM_PAGES})`)
@@ -64,7 +66,7 @@ export class Purge {
       return
     }
     // The file itself shrinks when the log is written back into it.
-    const isDone = this.#hasVacuumed && messages + deadLetters === 0
+    const isDone = this.#hasVacuumed && messages + deadLetters + deliveries === 0
     if (!isDone && walBytes < LARGE_WAL) return
     database.pragma('wal_checkpoint(TRUNCATE)')
     this.#hasVacuumed = false
@@ -95,11 +97,11 @@ function prepare(database: Database) {
     stretch: database.prepare<[after: number, limit: number], Stretch>(`
       SELECT seq AS last, received_at AS receivedAt FROM message WHERE seq = (
         SELECT max(seq) FROM (SELECT seq FROM message WHERE seq > ? ORDER BY seq LIMIT ?))`),
-    // A range of each recipient's deliveries: they are found by recipient and place, not by place alone.
+    // A range of each queue: deliveries are found by queue and place, not by place alone.
     remove: database.prepare<[Stretch & { after: number; before: number }]>(`
       DELETE FROM message WHERE seq > @after AND seq <= @last AND received_at < @before
         AND seq NOT IN (
-          SELECT delivery.seq FROM ledger CROSS JOIN delivery USING (recipient)
+          SELECT delivery.seq FROM ledger CROSS JOIN queue USING (recipient) CROSS JOIN delivery ON queue = number
           WHERE ledger.pending > 0 AND delivery.seq > @after AND delivery.seq <= @last)
         AND seq NOT IN (SELECT seq FROM dead_letter WHERE seq > @after AND seq <= @last)`),
   }

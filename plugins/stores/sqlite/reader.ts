@@ -1,6 +1,7 @@
 import type { Attempts, Log, PendingDelivery, PendingLimit, RecipientKey, Settlement } from '../../../core/index.ts'
 import { ATTEMPTS, attemptsOf } from './attempts.ts'
 import type { Database, Statement } from './database.ts'
+import type { Queues } from './queues.ts'
 import { isIntact, STORED_ROW, type StoredRow, toMessage } from './stored-row.ts'
 
 interface Row extends StoredRow, Attempts {
@@ -26,14 +27,16 @@ const MAX_REMEMBERED = 10_000
 /** Reads deliveries that wait, and lets no altered message pass. */
 export class Reader {
   readonly #log: Log
-  readonly #behind: Statement<[RecipientKey, number], Row>
-  readonly #among: Statement<[RecipientKey, string], Row>
+  readonly #queues: Queues
+  readonly #behind: Statement<[queue: number | null, after: number], Row>
+  readonly #among: Statement<[queue: number | null, seqs: string], Row>
   readonly #corrupt = new Set<number>()
 
-  constructor(database: Database, log: Log) {
+  constructor(database: Database, queues: Queues, log: Log) {
+    this.#queues = queues
     this.#log = log
     const select = `
-      SELECT ${STORED_ROW}, ${ATTEMPTS}, due_at AS dueAt FROM delivery CROSS JOIN message USING (seq) WHERE recipient = ?`
+      SELECT ${STORED_ROW}, ${ATTEMPTS}, due_at AS dueAt FROM delivery CROSS JOIN message USING (seq) WHERE queue = ?`
     this.#behind = database.prepare(`${select} AND seq > ? ORDER BY seq`)
     this.#among = database.prepare(`${select} AND seq IN (SELECT value FROM json_each(?)) ORDER BY seq`)
   }
@@ -44,11 +47,12 @@ export class Reader {
   }
 
   pending(recipient: RecipientKey, after: number, limit: PendingLimit): Reading {
-    return this.#read(recipient, this.#behind.iterate(recipient, after), limit)
+    return this.#read(recipient, this.#behind.iterate(this.#queues.of(recipient) ?? null, after), limit)
   }
 
   recall(recipient: RecipientKey, seqs: readonly number[]): Reading {
-    return this.#read(recipient, this.#among.iterate(recipient, JSON.stringify(seqs)), NO_LIMIT)
+    const rows = this.#among.iterate(this.#queues.of(recipient) ?? null, JSON.stringify(seqs))
+    return this.#read(recipient, rows, NO_LIMIT)
   }
 
   #read(recipient: RecipientKey, rows: Iterable<Row>, limit: PendingLimit): Reading {

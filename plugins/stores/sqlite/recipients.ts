@@ -3,6 +3,7 @@ import { ATTEMPTS } from './attempts.ts'
 import type { Database } from './database.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { Ledger } from './ledger.ts'
+import type { Queues } from './queues.ts'
 import type { Tally } from './tally.ts'
 
 interface Row {
@@ -20,18 +21,28 @@ interface Listed extends Row {
   readonly pending: number
 }
 
+interface RecipientsParts {
+  readonly database: Database
+  readonly ledger: Ledger
+  readonly queues: Queues
+  readonly deadLetters: DeadLetters
+  readonly now: () => number
+}
+
 /** Everyone for whom deliveries may wait. */
 export class SavedRecipients {
   readonly #ledger: Ledger
+  readonly #queues: Queues
   readonly #deadLetters: DeadLetters
   readonly #statements: ReturnType<typeof prepare>
 
-  constructor(database: Database, ledger: Ledger, deadLetters: DeadLetters, now: number) {
+  constructor({ database, ledger, queues, deadLetters, now }: RecipientsParts) {
     this.#ledger = ledger
+    this.#queues = queues
     this.#deadLetters = deadLetters
     this.#statements = prepare(database)
     // Those from before this was written down: time away begins now at the earliest.
-    this.#statements.dateUndated.run(now)
+    this.#statements.dateUndated.run(now())
   }
 
   all(): SavedRecipient[] {
@@ -45,9 +56,10 @@ export class SavedRecipients {
 
   save({ tags, clusterGroupId, url, ...same }: RecipientRecord): RecipientKey {
     const row = { ...same, tags: JSON.stringify(tags), clusterGroupId: clusterGroupId ?? null, url: url ?? null }
-    return this.#ledger.change(() => {
+    return this.#change(() => {
       const key = this.#statements.save.get(row) as RecipientKey
       this.#ledger.open(key, row.name)
+      this.#queues.open(key)
       return key
     })
   }
@@ -57,17 +69,43 @@ export class SavedRecipients {
   }
 
   rename(from: string, to: string): { key: RecipientKey; pending: number } {
-    const key = this.#ledger.change((tally) => this.#rename(from, to, tally))
+    const key = this.#change((tally) => this.#rename(from, to, tally))
     return { key, pending: this.#ledger.of(key).pending }
   }
 
   forget(key: RecipientKey): void {
-    this.#ledger.change((tally) => {
-      const count = this.#statements.removeDeliveries.run(key).changes
-      if (count > 0) this.#deadLetters.summarize(key, count, tally)
+    this.#change((tally) => {
+      if (this.#queues.of(key) === undefined) return
+      this.#forgetBacklog(key, tally)
       this.#statements.remove.run(key)
       this.#ledger.closeUnneeded(key)
     })
+  }
+
+  forgetBacklog(key: RecipientKey): number {
+    return this.#change((tally) => {
+      if (this.#queues.of(key) === undefined) return 0
+      const count = this.#forgetBacklog(key, tally)
+      this.#queues.open(key)
+      return count
+    })
+  }
+
+  /** However much waits, nothing of it is touched: the ledger knows how many there are. */
+  #forgetBacklog(key: RecipientKey, tally: Tally): number {
+    const { pending } = this.#ledger.of(key)
+    if (pending > 0) this.#deadLetters.summarize(key, pending, tally)
+    this.#queues.leave(key)
+    return pending
+  }
+
+  /** What was undone is called to mind as well. */
+  #change<Result>(work: (tally: Tally) => Result): Result {
+    try {
+      return this.#ledger.change(work)
+    } finally {
+      this.#queues.reload()
+    }
   }
 
   #rename(from: string, to: string, tally: Tally): RecipientKey {
@@ -83,20 +121,26 @@ export class SavedRecipients {
       changeName.run(to, key)
       this.#ledger.rename(key, to)
     }
-    tally.leave(key, 'acked', settlePassed.run(key, JSON.stringify(to), to).changes)
+    tally.leave(key, 'acked', settlePassed.run(this.#queueOf(key), JSON.stringify(to), to).changes)
     return key
   }
 
   #unite(source: Row, target: Row, tally: Tally): void {
     const { copy, keepFrom, moveDeadLetters, remove, removeDeliveries } = this.#statements
     tally.move(source.key, target.key, this.#ledger.of(source.key))
-    const copied = copy.run(target.key, source.key).changes
+    const queue = this.#queueOf(source.key)
+    const copied = copy.run(this.#queueOf(target.key), queue).changes
     // What both waited for waits once.
-    tally.leave(target.key, 'collapsed', removeDeliveries.run(source.key).changes - copied)
+    tally.leave(target.key, 'collapsed', removeDeliveries.run(queue).changes - copied)
     moveDeadLetters.run(target.key, source.key)
     remove.run(source.key)
     this.#ledger.closeUnneeded(source.key)
     keepFrom.run({ url: source.url ?? target.url, lastSeenAt: source.lastSeenAt, key: target.key })
+  }
+
+  /** The number of one that is remembered. */
+  #queueOf(key: RecipientKey): number {
+    return this.#queues.of(key) as number
   }
 }
 
@@ -127,18 +171,18 @@ function prepare(database: Database) {
       'UPDATE recipient SET url = @url, last_seen_at = max(last_seen_at, @lastSeenAt) WHERE key = @key',
     ),
     // Copied and then removed, which takes half as long as changing a part of the primary key row by row.
-    copy: database.prepare<[RecipientKey, RecipientKey]>(`
-      INSERT OR IGNORE INTO delivery (recipient, seq, ${ATTEMPTS}, due_at)
-      SELECT ?, seq, ${ATTEMPTS}, due_at FROM delivery WHERE recipient = ?`),
+    copy: database.prepare<[to: number, from: number]>(`
+      INSERT OR IGNORE INTO delivery (queue, seq, ${ATTEMPTS}, due_at)
+      SELECT ?, seq, ${ATTEMPTS}, due_at FROM delivery WHERE queue = ?`),
     moveDeadLetters: database.prepare<[RecipientKey, RecipientKey]>(
       'UPDATE dead_letter SET recipient = ? WHERE recipient = ?',
     ),
     // Looking for the quoted name first spares taking apart the paths of nearly all messages.
-    settlePassed: database.prepare<[RecipientKey, string, string]>(`
-      DELETE FROM delivery WHERE recipient = ? AND EXISTS (
+    settlePassed: database.prepare<[queue: number, string, string]>(`
+      DELETE FROM delivery WHERE queue = ? AND EXISTS (
         SELECT 1 FROM message, json_each(iif(json_valid(message.path), message.path, '[]')) AS passed
         WHERE message.seq = delivery.seq AND instr(message.path, ?) > 0 AND passed.value = ?)`),
-    removeDeliveries: database.prepare<[RecipientKey]>('DELETE FROM delivery WHERE recipient = ?'),
+    removeDeliveries: database.prepare<[queue: number]>('DELETE FROM delivery WHERE queue = ?'),
     remove: database.prepare<[RecipientKey]>('DELETE FROM recipient WHERE key = ?'),
   }
 }

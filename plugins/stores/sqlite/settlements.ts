@@ -1,20 +1,25 @@
 import type { RecipientKey, Settlement } from '../../../core/index.ts'
 import type { Database, Statement } from './database.ts'
+import type { Queues } from './queues.ts'
 import type { Tally } from './tally.ts'
 
 /** Removes settled deliveries, neighbours with one statement: a range costs a fifth of row by row. */
 export class Settlements {
-  readonly #removeRun: Statement<[RecipientKey, number, number]>
+  readonly #queues: Queues
+  readonly #removeRun: Statement<[queue: number, first: number, last: number]>
 
-  constructor(database: Database) {
-    this.#removeRun = database.prepare('DELETE FROM delivery WHERE recipient = ? AND seq BETWEEN ? AND ?')
+  constructor(database: Database, queues: Queues) {
+    this.#queues = queues
+    this.#removeRun = database.prepare('DELETE FROM delivery WHERE queue = ? AND seq BETWEEN ? AND ?')
   }
 
   /** Counts the rows that went: a delivery may have been settled before. */
   remove(settlements: readonly Settlement[], tally: Tally): void {
     for (const [recipient, places] of byRecipient(settlements)) {
+      const queue = this.#queues.of(recipient)
+      if (queue === undefined) continue
       let count = 0
-      for (const [first, last] of runs(places)) count += this.#removeRun.run(recipient, first, last).changes
+      for (const [first, last] of runs(places)) count += this.#removeRun.run(queue, first, last).changes
       if (count > 0) tally.leave(recipient, 'acked', count)
     }
   }

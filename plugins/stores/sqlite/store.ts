@@ -101,6 +101,10 @@ export class SqliteStore implements Store {
     return this.#change((store) => store.recipients.forget(key))
   }
 
+  async forgetBacklog(key: RecipientKey): Promise<number> {
+    return this.#change((store) => store.recipients.forgetBacklog(key))
+  }
+
   async deadLetters(filter: DeadLetterFilter, page: DeadLetterPage): Promise<DeadLetterList> {
     return this.#use((store) => store.deadLetters.list(filter, page))
   }

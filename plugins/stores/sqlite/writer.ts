@@ -9,6 +9,7 @@ import type { Intervals } from './intervals.ts'
 import type { Ledger } from './ledger.ts'
 import { Messages } from './messages.ts'
 import type { Meta } from './meta.ts'
+import type { Queues } from './queues.ts'
 import { Settlements } from './settlements.ts'
 import type { Tally } from './tally.ts'
 
@@ -17,6 +18,7 @@ interface WriterParts {
   readonly meta: Meta
   readonly intervals: Intervals
   readonly ledger: Ledger
+  readonly queues: Queues
   readonly deadLetters: DeadLetters
   readonly now: () => number
 }
@@ -27,18 +29,18 @@ export class Writer {
   readonly #messages: Messages
   readonly #settlements: Settlements
   readonly #retries: Retries
-  readonly #deliver: Statement<[RecipientKey, number]>
+  readonly #deliver: Statement<[queue: number, seq: number]>
   readonly #savepoint: (entry: Entry) => StoreVerdict
   /** The greatest place and version that were given or seen. */
   #last: { seq: number; version: string }
 
   constructor(parts: WriterParts) {
-    const { database, meta } = parts
+    const { database, meta, queues } = parts
     this.#parts = parts
     this.#messages = new Messages(database)
-    this.#settlements = new Settlements(database)
-    this.#retries = new Retries(database)
-    this.#deliver = database.prepare('INSERT INTO delivery (recipient, seq) VALUES (?, ?)')
+    this.#settlements = new Settlements(database, queues)
+    this.#retries = new Retries(database, queues)
+    this.#deliver = database.prepare('INSERT INTO delivery (queue, seq) VALUES (?, ?)')
     this.#savepoint = database.transaction((entry: Entry) => this.#store(entry))
     this.#last = { seq: meta.get('last_seq') ?? 0, version: meta.get('last_version') ?? '' }
   }
@@ -110,10 +112,16 @@ export class Writer {
       this.#messages.supersede(messageId, clusterGroupId)
       this.#messages.insert(seq, message, now, recipients.length)
     }
-    for (const recipient of recipients) this.#deliver.run(recipient, seq)
+    for (const recipient of recipients) this.#deliver.run(this.#queueOf(recipient), seq)
     this.#last.seq = seq
     if (message.version !== undefined && message.version > this.#last.version) this.#last.version = message.version
     return { status: 'stored', seq }
+  }
+
+  #queueOf(recipient: RecipientKey): number {
+    const queue = this.#parts.queues.of(recipient)
+    if (queue === undefined) throw new RangeError(`recipient ${recipient} is unknown`)
+    return queue
   }
 }
 

@@ -209,7 +209,7 @@ describe('retention', () => {
       })
     await keeper.pass(LOOK_MS)
     await keeper.stop()
-    finish({ messages: 0, deadLetters: 0 })
+    finish({ messages: 0, deadLetters: 0, deliveries: 0 })
     await keeper.runtime.turn()
     expect(keeper.runtime.timers).to.deep.equal([])
   })

@@ -5,13 +5,15 @@ import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { expect } from 'chai'
 import { FanOutLog } from '../../../core/log.ts'
-import { DAY_MS, StoreTrial } from '../../../core/testing/store-trial.ts'
+import { DAY_MS, EVERYTHING, StoreTrial } from '../../../core/testing/store-trial.ts'
 import { checksumOf } from '../../../plugins/stores/sqlite/checksum.ts'
 import { SqliteStore } from '../../../plugins/stores/sqlite/index.ts'
 import { STEPS } from '../../../plugins/stores/sqlite/migrations.ts'
 
 const FIRST_STEP = '07cb64b5466a4bd36f88d1890be12e621a4cde468438dff55221b1153e51f181'
 const MIB = 1024 ** 2
+/** A message of which an older schema is made to hold a row. */
+const OLD = { type: 'SK', messageId: 'old', clusterGroupId: 'eu', path: '["aws"]', text: '{}', expiresAt: null }
 
 describe('plugins/stores/sqlite over time', () => {
   let folder: string
@@ -59,18 +61,10 @@ describe('plugins/stores/sqlite over time', () => {
       database.pragma('auto_vacuum = INCREMENTAL')
       database.exec(STEPS[0] ?? '')
       database.pragma('user_version = 1')
-      const fields = {
-        type: 'SK',
-        messageId: 'old',
-        clusterGroupId: 'eu',
-        path: '["aws"]',
-        text: '{}',
-        expiresAt: null,
-      }
       database.exec(`
         INSERT INTO recipient (key, name, role, tags) VALUES (4, 'aws', 'instance', '[]'), (7, 'azure', 'instance', '[]');
         INSERT INTO message VALUES (3, 'old', 'eu', 0, 'SK', 'gcp', 'epoch', 1, NULL, 'account 7', NULL, '["aws"]', '{}',
-          'digest', 1767225600000, 2, ${checksumOf(fields)});
+          'digest', 1767225600000, 2, ${checksumOf(OLD)});
         INSERT INTO delivery (recipient, seq) VALUES (4, 3);
         INSERT INTO meta VALUES ('last_seq', 3);`)
       database.close()
@@ -94,6 +88,30 @@ describe('plugins/stores/sqlite over time', () => {
       expect(await trial.stored([trial.message()], [7])).to.deep.equal([4])
     })
 
+    it('of a schema in which deliveries bore the key of their recipient keeps what waits, and what has failed', async () => {
+      const database = new BetterSqlite3(path)
+      database.pragma('auto_vacuum = INCREMENTAL')
+      for (const step of STEPS.slice(0, 2)) database.exec(step)
+      database.pragma('user_version = 2')
+      database.exec(`
+        INSERT INTO recipient (key, name, role, tags) VALUES (4, 'aws', 'instance', '[]'), (7, 'azure', 'instance', '[]');
+        INSERT INTO ledger (recipient, name, targeted, pending) VALUES (4, 'aws', 1, 1), (7, 'azure', 1, 1);
+        INSERT INTO message VALUES (3, 'old', 'eu', 0, 'SK', 'gcp', 'epoch', 1, NULL, 'account 7', NULL, '["aws"]', '{}',
+          'digest', 1767225600000, 2, ${checksumOf(OLD)}, NULL);
+        INSERT INTO delivery VALUES (4, 3, 1, 2, 3, 4, 5), (7, 3, 0, 0, 0, 0, 0);
+        INSERT INTO meta VALUES ('last_seq', 3);`)
+      database.close()
+      await trial.open()
+      const [waiting] = await trial.store.pending(4, 0, EVERYTHING)
+      expect(waiting?.attempts).to.deep.equal({ sends: 1, nacks: 2, timeouts: 3, disconnects: 4 })
+      expect(waiting?.dueAt).to.equal(5)
+      await trial.store.forgetRecipient(4)
+      expect(await trial.stored([trial.message()], [7, await trial.recipient('aws')])).to.deep.equal([4])
+      expect(await trial.waiting(7)).to.have.length(2)
+      await trial.reopen()
+      expect(await rows('PRAGMA foreign_key_check')).to.deep.equal([])
+    })
+
     it('never changes after its release', () => {
       const digest = createHash('sha256')
         .update(STEPS[0] ?? '')
@@ -111,11 +129,13 @@ describe('plugins/stores/sqlite over time', () => {
     }
     const figures = trial.store.statistics()
     const counted = await rows<{ ledger: number; counted: number }>(`
-      SELECT ledger.pending AS ledger, (SELECT count(*) FROM delivery WHERE recipient = ledger.recipient) AS counted
+      SELECT ledger.pending AS ledger, (
+        SELECT count(*) FROM queue JOIN delivery ON queue = number WHERE queue.recipient = ledger.recipient) AS counted
       FROM ledger`)
     expect(counted.map(({ ledger }) => ledger)).to.deep.equal(counted.map((row) => row.counted))
     const [found] = await rows<Record<string, number>>(`
-      SELECT (SELECT count(*) FROM message) AS messages, (SELECT count(*) FROM delivery) AS pending,
+      SELECT (SELECT count(*) FROM message) AS messages, (
+          SELECT count(*) FROM delivery JOIN queue ON queue = number WHERE recipient IS NOT NULL) AS pending,
         (SELECT count(*) FROM dead_letter) AS dead`)
     expect(figures).to.include(found)
     await trial.open()
@@ -150,6 +170,27 @@ describe('plugins/stores/sqlite over time', () => {
     trial.runtime.advance(2 * DAY_MS)
     expect(await purgeAll(10)).to.equal(1_000)
     expect(trial.store.statistics()).to.include({ messages: 4_000, pending: 4_000 })
+  })
+
+  it('touches nothing of what waits for somebody who is forgotten, and removes it a little at a time', async () => {
+    await trial.open()
+    const [aws, azure] = [await trial.recipient('aws'), await trial.recipient('azure')]
+    for (let round = 0; round < 5; round++) {
+      await trial.stored(
+        Array.from({ length: 1_000 }, () => trial.message()),
+        [aws, azure],
+      )
+    }
+    await trial.store.forgetBacklog(aws)
+    await trial.store.forgetRecipient(azure)
+    const [left] = await rows<{ count: number }>('SELECT count(*) AS count FROM delivery')
+    expect(left?.count).to.equal(10_000)
+    await trial.open()
+    expect(trial.store.statistics()).to.include({ messages: 5_000, pending: 0, dead: 2 })
+    trial.runtime.advance(2 * DAY_MS)
+    expect(await purgeAll(20)).to.equal(5_000)
+    expect(await rows('SELECT * FROM delivery')).to.deep.equal([])
+    expect(await rows('SELECT recipient FROM queue')).to.deep.equal([{ recipient: aws }])
   })
 
   it('purges what is old behind messages from a time when the clock was ahead', async () => {
@@ -198,6 +239,7 @@ async function randomActions(trial: StoreTrial): Promise<() => Promise<unknown>>
     () => trial.store.purge({ settledBefore: runtime.now(), deadBefore: runtime.now() - DAY_MS, limit: 2 }),
     async () => runtime.advance(chance(DAY_MS / 10)),
     async () => chance(5) === 0 && (await trial.store.forgetRecipient(chance(12))),
+    async () => chance(5) === 0 && (await trial.store.forgetBacklog(chance(12))),
     async () => chance(5) === 0 && (await trial.store.renameRecipient(name(), name())),
   ]
   await saveAll()
