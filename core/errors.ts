@@ -36,6 +36,13 @@ const TEXTS = {
     `The store cannot be trusted any more: ${problem}. Nothing is acknowledged; check the disk, then start again on the same file.`,
   SLP_STORE_NODE: (version: string, node: string) =>
     `better-sqlite3 ${version} would crash on Node ${node}, which has no Node-API 10. Install better-sqlite3@12, or run Node 22.14 or later.`,
+  SLP_STATE_TAKEN: (owner: string) => `State is kept by "${owner}" already. Load one state backend.`,
+  SLP_STATE_MISSING: (type: string) =>
+    `Messages of type "${type}" want to be kept as state, and no plugin keeps it. Add a state backend to plugins, or let the type declare its merge: then it is not applied where there is none.`,
+  SLP_STATE_FAILED: (problem: string) =>
+    `The state backend failed: ${problem}. What it was given is applied again; the instance goes on by itself when the cause is gone.`,
+  SLP_STATE_CONTENDED: (tries: number) =>
+    `A key was changed by somebody else ${tries} times while it was updated. The message is applied again later; let a type that is written so often declare a join instead.`,
   SLP_RECIPIENT_UNKNOWN: (name: string) => `No recipient is named "${name}". Save it first, or correct the name.`,
   SLP_INSTANCE_ID_CHANGED: (stored: string, wished: string) =>
     `This store belongs to instance "${stored}", the configuration asks for "${wished}". Remove the setting, or start with an empty store.`,

@@ -49,6 +49,14 @@ export interface Refusal {
   readonly detail?: string
 }
 
+/** Messages of one type that were for this instance and are handled. */
+export interface Applied {
+  readonly type: string
+  readonly messages: readonly Message[]
+  /** Those of which nothing holds: they came late, and something newer was there. Acknowledged and kept all the same. */
+  readonly superseded: ReadonlySet<Message>
+}
+
 /** A delivery that went out on a link. */
 export interface Forwarding {
   readonly recipient: Recipient

@@ -1,3 +1,4 @@
+import type { Applier } from './applier.ts'
 import type { Arrival } from './events.ts'
 import type { Link } from './links.ts'
 import type { Message } from './message.ts'
@@ -8,12 +9,11 @@ import type { Runtime } from './runtime/runtime.ts'
 import { SelfRecipient } from './self.ts'
 import type { Attempts, PendingDelivery, RecipientKey, StoreVerdict } from './store.ts'
 import { plainFrame, toStored } from './stored-message.ts'
-import type { TypeRegistry } from './type-registry.ts'
 
 export interface ForwarderContext {
   readonly instanceId: string
   readonly recipients: Recipients
-  readonly types: TypeRegistry
+  readonly applier: Applier
   readonly runtime: Runtime
 }
 
@@ -30,9 +30,9 @@ export class Forwarder {
 
   /** Everyone but the sender, as the starting point of a route. This instance itself only if it can apply the type. */
   candidates(message: Message, sender: Link): Route {
-    const { recipients, types } = this.#context
+    const { recipients, applier } = this.#context
     const others = recipients.connectedOrDurable()
-    const all = new Route(types.stored(message.type)?.apply ? [recipients.self, ...others] : others)
+    const all = new Route(applier.applies(message.type) ? [recipients.self, ...others] : others)
     return all.without('sender', (recipient) => recipient === sender.recipient)
   }
 

@@ -1,5 +1,14 @@
 import { AsyncSeriesBailHook, AsyncSeriesHook, SyncBailHook, SyncHook, SyncWaterfallHook } from 'tapable'
-import type { Acknowledgement, DeadLettered, DueDelivery, Forwarding, Receipt, Refusal, Settled } from './events.ts'
+import type {
+  Acknowledgement,
+  Applied,
+  DeadLettered,
+  DueDelivery,
+  Forwarding,
+  Receipt,
+  Refusal,
+  Settled,
+} from './events.ts'
 import type { Link } from './links.ts'
 import type { Message } from './message.ts'
 import type { Received } from './protocol/received.ts'
@@ -54,6 +63,8 @@ export function createHooks() {
     forwarded: new SyncHook<[readonly Forwarding[]]>(['forwardings']),
     /** Recipients acknowledged these; their rows close with the next batch. */
     settled: new SyncHook<[Settled]>(['settled']),
+    /** Messages for this instance were handled by their type; of some, nothing holds, for something newer was there. */
+    applied: new SyncHook<[Applied]>(['applied']),
     /** A delivery was given up; it is a dead letter now. */
     deadLetter: new SyncHook<[DeadLettered]>(['deadLettered']),
     /** The bus takes nothing new from now on and flushes what is under way. */

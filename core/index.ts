@@ -6,6 +6,7 @@ export type { LinkCircuit } from './dialer.ts'
 export { type ErrorCode, type ErrorDetails, errorCodes, problemOf, SlipstreamError, slipstreamError } from './errors.ts'
 export type {
   Acknowledgement,
+  Applied,
   Arrival,
   DeadLettered,
   DueCause,
@@ -38,7 +39,7 @@ export {
   SINGLETON_GROUP,
   type TypeName,
 } from './message.ts'
-export type { DirectType, MessageType, StoredType } from './message-type.ts'
+export type { ApplyContext, DirectType, MessageType, StoredType } from './message-type.ts'
 export { type Kernel, type Plugin, type PluginReport, type Services, Stage } from './plugin.ts'
 export { checkPlugins } from './plugins.ts'
 export { type NackCode, ProtocolFault } from './protocol/fault.ts'
@@ -53,6 +54,26 @@ export { systemRuntime } from './runtime/system.ts'
 export type { BodySchema } from './schema.ts'
 export { SELF } from './self.ts'
 export { defaultSettings, type Settings } from './settings.ts'
+export { bucketOf, type Digest, digestOf, digestOfMember, NO_DIGEST, xor } from './state/digest.ts'
+export { isSameEntry, type Joined, type JoinedBy, type JoinTexts, join, weightsOf } from './state/join.ts'
+export { isLive, tombstonesIn, withoutTombstones } from './state/tombstones.ts'
+export type { MemberChange, StateChange, TypeState } from './state/type-state.ts'
+export {
+  BUCKETS,
+  SHARED_SPACE,
+  type StateBackend,
+  type StateContext,
+  type StateEntry,
+  type StateKey,
+  type StateLimit,
+  type StateOutcome,
+  type StateReader,
+  type StateStatistics,
+  type TombstoneEntry,
+  type ValueEntry,
+  type WeightedMember,
+  type WeightsEntry,
+} from './state.ts'
 export type {
   Attempts,
   Batch,

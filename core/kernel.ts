@@ -50,6 +50,9 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     get draining() {
       return context.draining()
     },
+    get state() {
+      return parts.state
+    },
     recipients: context.recipients,
     links: context.links,
     announced: context.announced,
@@ -67,6 +70,10 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     store(store) {
       assertOpen()
       parts.setStore(owner, store)
+    },
+    stateBackend(backend) {
+      assertOpen()
+      parts.setState(owner, backend)
     },
     transport(transport) {
       assertOpen()

@@ -1,4 +1,5 @@
 import { Admission } from './admission.ts'
+import { Applier } from './applier.ts'
 import { Dialer } from './dialer.ts'
 import { problemOf, slipstreamError } from './errors.ts'
 import type { DueDelivery } from './events.ts'
@@ -48,10 +49,10 @@ export class Mesh {
   readonly #dialers: readonly Dialer[]
   readonly #sightings: Sightings
 
-  /** Opens the store and calls to mind whom it remembers. No socket is opened yet. */
+  /** Opens the store and the state, and calls to mind whom the store remembers. No socket is opened yet. */
   static async open(context: MeshContext): Promise<Mesh> {
     const { settings, runtime, parts } = context
-    const { store } = parts
+    const { store, state: backend, types } = parts
     if (settings.instanceId !== undefined && !isId(settings.instanceId))
       throw slipstreamError('SLP_INSTANCE_ID_INVALID', [])
     try {
@@ -64,10 +65,12 @@ export class Mesh {
         url: undefined,
         lastSeenAt: runtime.now(),
       })
+      await backend?.open({ runtime, joinedBy: (space) => types.joinOf(space) })
       const mesh = new Mesh(context, state, selfKey)
       await mesh.recipients.load(state.recipients, settings.peers)
       return mesh
     } catch (error) {
+      await backend?.close()
       await store.close()
       throw error
     }
@@ -83,8 +86,9 @@ export class Mesh {
     this.instanceId = instanceId
     const shared = { store: parts.store, runtime, hooks, log, retryDelayMs }
     const selfPending = state.recipients.find(({ name }) => name === SELF)?.pending ?? 0
+    const applier = new Applier({ types, hooks, state: parts.state, fail: context.fail })
     const settle = (seq: number) => group.settle({ recipient: selfKey, seq })
-    const self = new SelfRecipient(selfKey, selfPending, settings.tags, { ...shared, types, settle })
+    const self = new SelfRecipient(selfKey, selfPending, settings.tags, { ...shared, applier, settle })
     this.recipients = new Recipients(
       parts.store,
       {
@@ -99,7 +103,7 @@ export class Mesh {
     )
     const clock = new HybridClock(runtime, instanceId, lastVersion)
     const admission = new Admission({ instanceId, clusterGroupId, epoch, lastSequence, clock, runtime })
-    const forwarder = new Forwarder({ instanceId, recipients: this.recipients, types, runtime })
+    const forwarder = new Forwarder({ instanceId, recipients: this.recipients, applier, runtime })
     const storeFailed = (error: unknown) => this.#storeFailed(error)
     const forwardingFailed = (error: unknown) => this.#forwardingFailed(error)
     this.journey = new Journey({
@@ -172,7 +176,9 @@ export class Mesh {
   }
 
   async close(): Promise<void> {
-    this.#context.group.close()
+    const { group, parts } = this.#context
+    group.close()
+    await parts.state?.close()
     await this.#store.close()
   }
 

@@ -1,6 +1,7 @@
 import type { Message } from './message.ts'
 import type { Received } from './protocol/received.ts'
 import type { BodySchema } from './schema.ts'
+import type { TypeState } from './state/type-state.ts'
 
 /** What a plugin says of a message type. With `receive` it is a direct type, else a stored one. */
 export type MessageType<Body> = StoredType<Body> | DirectType<Body>
@@ -17,12 +18,28 @@ export interface StoredType<Body> {
    * which is what types want whose writes are merged by version.
    */
   readonly order?: 'strict'
+  /** `newest`: of two messages of one ordering key, the one with the greater version replaces the other entirely. */
+  readonly merge?: 'newest'
+  /**
+   * How two texts of shape `own` are merged that this type keeps of one key: commutative, associative and idempotent, to
+   * the byte, for instances join what they have in any order.
+   */
+  join?(current: string, incoming: string): string
+  /** Whose keys it writes in the state, when it shares them with other types. Default: a space of its own, by its name. */
+  readonly space?: string
   /**
    * Handles messages that are for this instance, in the order in which they were stored: the delivery to `@self`.
-   * It is repeated until it resolves, so handling one twice must do no harm.
+   * What it returns is waited for. It is repeated until it succeeds, so handling one twice must do no harm. A type with
+   * `merge`, `join` or `space` keeps state: it is handled where there is a state backend, and nowhere else.
    */
-  apply?(messages: readonly Message<Body>[]): void | Promise<void>
+  apply?(messages: readonly Message<Body>[], context: ApplyContext<Body>): unknown
   readonly receive?: never
+}
+
+/** What a type is handed beside its messages. */
+export interface ApplyContext<Body = Readonly<Record<string, unknown>>> {
+  /** The state, as this type sees it. Without a state backend, asking for it throws `SLP_STATE_MISSING`. */
+  readonly state: TypeState<Body>
 }
 
 /** A type that is handled where it arrives: not stored, not acknowledged, not forwarded by the bus. */
@@ -32,6 +49,9 @@ export interface DirectType<Body> {
   readonly apply?: never
   readonly orderingKey?: never
   readonly order?: never
+  readonly merge?: never
+  readonly join?: never
+  readonly space?: never
 }
 
 /** Any message type, once its body's type no longer matters. */
@@ -39,6 +59,9 @@ export interface AnyMessageType {
   readonly schema: object
   orderingKey?(body: never): string | undefined
   readonly order?: 'strict'
-  apply?(messages: readonly Message<never>[]): void | Promise<void>
+  readonly merge?: 'newest'
+  join?(current: string, incoming: string): string
+  readonly space?: string
+  apply?(messages: readonly Message<never>[], context: ApplyContext<never>): unknown
   receive?(received: Received<never>): void
 }

@@ -4,6 +4,7 @@ import type { HealthCheck } from './health.ts'
 import type { Transport } from './link.ts'
 import { FanOutLog } from './log.ts'
 import type { Services } from './plugin.ts'
+import type { StateBackend } from './state.ts'
 import type { Store } from './store.ts'
 import { TypeRegistry } from './type-registry.ts'
 
@@ -16,6 +17,7 @@ export class Parts {
   readonly #services = new Map<keyof Services, unknown>()
   readonly #storeLost: (error: Error) => void
   #store: { readonly owner: string; readonly store: Store } | undefined
+  #state: { readonly owner: string; readonly backend: StateBackend } | undefined
   #sealed = false
 
   /** `storeLost` is told when the store cannot be trusted any more. */
@@ -41,6 +43,16 @@ export class Parts {
   setStore(owner: string, store: Store): void {
     if (this.#store) throw slipstreamError('SLP_STORE_TAKEN', [this.#store.owner], { plugin: owner })
     this.#store = { owner, store: failStop(store, this.#storeLost) }
+  }
+
+  /** Where state is kept; undefined when no plugin has brought anything. */
+  get state(): StateBackend | undefined {
+    return this.#state?.backend
+  }
+
+  setState(owner: string, backend: StateBackend): void {
+    if (this.#state) throw slipstreamError('SLP_STATE_TAKEN', [this.#state.owner], { plugin: owner })
+    this.#state = { owner, backend }
   }
 
   provide<Name extends keyof Services>(owner: string, name: Name, service: Services[Name]): void {

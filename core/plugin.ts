@@ -10,6 +10,7 @@ import type { MessageType } from './message-type.ts'
 import type { Recipient } from './recipient.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
+import type { StateBackend, StateReader } from './state.ts'
 import type { LedgerRow, Purged, PurgeLimits, Store, StoreStatistics } from './store.ts'
 
 /**
@@ -52,6 +53,8 @@ export interface Kernel {
   readonly deliveries: Deliveries
   /** Deliveries that were given up. */
   readonly deadLetters: DeadLetters
+  /** What has become of all writes; undefined when no plugin provides a backend. Known from `start` on. */
+  readonly state: StateReader | undefined
   /** Every recipient that is known, connected or not; a fresh list. */
   recipients(): readonly Recipient[]
   /** Every connection that is open and identified. */
@@ -82,6 +85,8 @@ export interface Kernel {
   messageType<Name extends string>(name: Name, type: MessageType<BodyOf<Name>>): void
   /** Registers the store; exactly one plugin does (`SLP_STORE_TAKEN`, `SLP_STORE_MISSING`). */
   store(store: Store): void
+  /** Registers where state is kept; one plugin at most does (`SLP_STATE_TAKEN`). */
+  stateBackend(backend: StateBackend): void
   /** Registers a transport. */
   transport(transport: Transport): void
   /** Registers a check that health and readiness report. */

@@ -1,13 +1,12 @@
+import type { Applier } from './applier.ts'
 import { Backlog } from './backlog.ts'
 import { problemOf } from './errors.ts'
 import type { Hooks } from './hooks.ts'
 import type { Log } from './log.ts'
-import type { Message } from './message.ts'
 import type { Recipient } from './recipient.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { PendingDelivery, RecipientKey, Store } from './store.ts'
 import { readStored } from './stored-message.ts'
-import type { TypeRegistry } from './type-registry.ts'
 
 /** The name under which an instance is its own recipient. No peer can bear it: `@` is in no id. */
 export const SELF = '@self'
@@ -19,7 +18,7 @@ export interface SelfContext {
   readonly runtime: Runtime
   readonly hooks: Hooks
   readonly log: Log
-  readonly types: TypeRegistry
+  readonly applier: Applier
   readonly retryDelayMs: number
   settle(seq: number): void
 }
@@ -111,8 +110,10 @@ export class SelfRecipient implements Recipient {
       const type = (this.#applying[0] as PendingDelivery).message.type
       const end = this.#applying.findIndex(({ message }) => message.type !== type)
       const run = end < 0 ? this.#applying : this.#applying.slice(0, end)
-      const handler = this.#context.types.stored(type)
-      await handler?.apply?.(run.map(({ message }) => readStored(message) as Message<never>))
+      await this.#context.applier.apply(
+        type,
+        run.map(({ message }) => readStored(message)),
+      )
       for (const { seq } of run) this.#settled(seq)
       this.#applying = this.#applying.slice(run.length)
     }

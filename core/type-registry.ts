@@ -3,6 +3,7 @@ import { problemOf, slipstreamError } from './errors.ts'
 import type { AnyMessageType } from './message-type.ts'
 import { envelopeProperties, toleratedProperties } from './protocol/fields.ts'
 import type { Received } from './protocol/received.ts'
+import type { JoinTexts } from './state/join.ts'
 
 interface Registered {
   readonly owner: string
@@ -39,6 +40,26 @@ export class TypeRegistry {
   isStrict(name: string): boolean {
     const type = this.#types.get(name)?.type
     return type === undefined || type.order === 'strict'
+  }
+
+  /** Whether messages of that type are writes whose merge it declares: they make up a state. */
+  keepsState(name: string): boolean {
+    const { merge, join, space } = this.#types.get(name)?.type ?? {}
+    return merge !== undefined || join !== undefined || space !== undefined
+  }
+
+  /** Whose keys the type writes. */
+  spaceOf(name: string): string {
+    return this.#types.get(name)?.type.space ?? name
+  }
+
+  /** How the texts of a space are joined; undefined: the newer one is kept. */
+  joinOf(space: string): JoinTexts | undefined {
+    for (const [name, { type }] of this.#types) {
+      if (type.join && this.spaceOf(name) === space)
+        return (current, incoming) => type.join?.(current, incoming) as string
+    }
+    return undefined
   }
 
   knows(name: string): boolean {

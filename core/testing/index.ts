@@ -1,4 +1,5 @@
 /** What authors of plugins test with. It brings no test runner: use it in any. */
 export { ManualRuntime, type ManualRuntimeOptions } from './manual-runtime.ts'
 export { messageMaker, type TestMessage } from './messages.ts'
+export { type StateCase, type StateUnderTest, stateSuite } from './state-suite.ts'
 export { type StoreCase, type StoreUnderTest, storeSuite } from './store-suite.ts'

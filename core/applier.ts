@@ -1,0 +1,56 @@
+import { slipstreamError } from './errors.ts'
+import type { Hooks } from './hooks.ts'
+import type { Message } from './message.ts'
+import type { ApplyContext } from './message-type.ts'
+import { TrackedState } from './state/type-state.ts'
+import type { StateBackend } from './state.ts'
+import type { TypeRegistry } from './type-registry.ts'
+
+export interface ApplierContext {
+  readonly types: TypeRegistry
+  readonly hooks: Hooks
+  readonly state: StateBackend | undefined
+  /** The state cannot be trusted any more. */
+  readonly fail: (error: Error) => void
+}
+
+/** Hands messages that are for this instance to their types, each with its view of the state. */
+export class Applier {
+  readonly #context: ApplierContext
+
+  constructor(context: ApplierContext) {
+    this.#context = context
+  }
+
+  /** Whether messages of that type are handled here. One that keeps state is not where nothing can keep it. */
+  applies(name: string): boolean {
+    const { types, state } = this.#context
+    return types.stored(name)?.apply !== undefined && (state !== undefined || !types.keepsState(name))
+  }
+
+  /** Resolves when all of them are handled; they are of one type. */
+  async apply(name: string, messages: readonly Message[]): Promise<void> {
+    const { types, hooks, state, fail } = this.#context
+    const type = types.stored(name)
+    if (!type?.apply || !this.applies(name)) return
+    const view = state && new TrackedState(state, types.spaceOf(name))
+    try {
+      await type.apply(messages as readonly Message<never>[], contextOf(name, view))
+    } catch (error) {
+      if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') fail(error as Error)
+      throw error
+    }
+    hooks.applied.call({ type: name, messages, superseded: view?.superseded ?? NONE })
+  }
+}
+
+const NONE: ReadonlySet<Message> = new Set()
+
+function contextOf(name: string, view: TrackedState | undefined): ApplyContext<never> {
+  return {
+    get state() {
+      if (!view) throw slipstreamError('SLP_STATE_MISSING', [name])
+      return view
+    },
+  }
+}

@@ -1,0 +1,131 @@
+import type { Message } from '../message.ts'
+import type { StateBackend, StateEntry, StateOutcome } from '../state.ts'
+import { bodyText } from './body-text.ts'
+import { later, weightsOf } from './join.ts'
+import { update } from './update.ts'
+
+/** The state as one message type writes it: the keys of its space. */
+export interface TypeState<Body = Readonly<Record<string, unknown>>> {
+  /**
+   * Of each key, keeps the value with the greatest version. The value is the message's member `value` as it was published,
+   * or, of a type without one, its body; unless `textOf` gives another JSON text.
+   */
+  putNewest(
+    messages: readonly Message<Body>[],
+    keyOf: (message: Message<Body>) => string,
+    textOf?: (message: Message<Body>) => string,
+  ): Promise<readonly StateOutcome[]>
+  /** Joins what messages say of keys; resolves to what became of each. */
+  join(changes: readonly StateChange<Body>[]): Promise<readonly StateOutcome[]>
+  /**
+   * Changes the value of a key by what it is, with compare-and-set. `change` is given the JSON text that is there and gives
+   * the next one; undefined, or the same, changes nothing. It may be called several times.
+   */
+  update(
+    key: string,
+    change: (current: string | undefined) => string | undefined,
+    message: Message<Body>,
+  ): Promise<StateOutcome>
+  /** What is known of a key; a tombstone, if it was deleted. */
+  read(key: string): Promise<StateEntry | undefined>
+}
+
+/** What a message says of a key. Texts are JSON, as they were published. */
+export type StateChange<Body = Readonly<Record<string, unknown>>> = {
+  /** Its version counts. */
+  readonly message: Message<Body>
+  readonly key: string
+} & (
+  | { readonly shape: 'value' | 'array' | 'own'; readonly value: string }
+  | { readonly shape: 'tombstone' }
+  | { readonly shape: 'weights'; readonly members: readonly MemberChange[] }
+)
+
+export interface MemberChange {
+  readonly member: string
+  /** The text of a number; null removes the member. */
+  readonly weight: string | null
+}
+
+/** One type's view for one call of its `apply`, with a note of the messages that came too late. */
+export class TrackedState implements TypeState<never> {
+  readonly #backend: StateBackend
+  readonly #space: string
+  readonly #applied = new Set<Message>()
+  readonly #late = new Set<Message>()
+
+  constructor(backend: StateBackend, space: string) {
+    this.#backend = backend
+    this.#space = space
+  }
+
+  /** Messages of which nothing holds, whatever keys they spoke of, because something newer was there. */
+  get superseded(): ReadonlySet<Message> {
+    for (const message of this.#late) if (this.#applied.has(message)) this.#late.delete(message)
+    return this.#late
+  }
+
+  putNewest(
+    messages: readonly Message<never>[],
+    keyOf: (message: Message<never>) => string,
+    textOf: (message: Message<never>) => string = bodyText,
+  ): Promise<readonly StateOutcome[]> {
+    return this.join(
+      messages.map((message) => ({ message, key: keyOf(message), shape: 'value', value: textOf(message) })),
+    )
+  }
+
+  async join(changes: readonly StateChange<never>[]): Promise<readonly StateOutcome[]> {
+    const deltas = changes.map((change) => entryOf(this.#space, change))
+    const joined = await this.#backend.join(deltas.filter((delta) => delta !== undefined))
+    let next = 0
+    // What says nothing of any member has nothing that could be superseded.
+    const outcomes = deltas.map((delta) => (delta ? (joined[next++] as StateOutcome) : 'applied'))
+    this.#note(changes, outcomes)
+    return outcomes
+  }
+
+  async update(
+    key: string,
+    change: (current: string | undefined) => string | undefined,
+    message: Message<never>,
+  ): Promise<StateOutcome> {
+    const space = this.#space
+    const version = message.version ?? ''
+    let isRepetition = false
+    const changed = await update(this.#backend, { space, key }, (current) => {
+      const before = current && 'value' in current ? current.value : undefined
+      const value = change(before)
+      isRepetition = current?.version === version
+      if (value === undefined || value === before) return undefined
+      return { space, key, shape: 'own', version: later(current?.version ?? '', version), value }
+    })
+    const outcome = changed || isRepetition ? 'applied' : 'superseded'
+    this.#note([{ message }], [outcome])
+    return outcome
+  }
+
+  async read(key: string): Promise<StateEntry | undefined> {
+    const [entry] = await this.#backend.read([{ space: this.#space, key }])
+    return entry
+  }
+
+  #note(changes: readonly { readonly message: Message }[], outcomes: readonly StateOutcome[]): void {
+    changes.forEach(({ message }, index) => {
+      if (outcomes[index] === 'applied') this.#applied.add(message)
+      else this.#late.add(message)
+    })
+  }
+}
+
+function entryOf(space: string, change: StateChange<never>): StateEntry | undefined {
+  const { key, message } = change
+  const version = message.version ?? ''
+  if (change.shape === 'tombstone') return { space, key, shape: 'tombstone', version }
+  if (change.shape !== 'weights') return { space, key, shape: change.shape, version, value: change.value }
+  return weightsOf(
+    space,
+    key,
+    change.members.map((member) => ({ ...member, version })),
+  )
+}
