@@ -78,16 +78,19 @@ function acknowledge(arrival: Arrival, status: 'stored' | 'duplicate', recipient
 
 /** A plugin's fault says nothing about itself on the wire: it may quote the message. The log has it, by plugin and hook. */
 function refusal(received: Received | { sender: Link }, outcome: unknown): Refusal {
-  const { code, reason } = isRefusal(outcome) ? outcome : faultOf(outcome)
+  const { code, reason, retryAfterMs } = isRefusal(outcome) ? outcome : faultOf(outcome)
   const retryable = isRefusal(outcome) && outcome.retryable !== undefined ? outcome.retryable : RETRYABLE.has(code)
-  const { sender } = received
-  if (!('body' in received)) return { sender, messageId: undefined, type: undefined, code, reason, retryable }
+  const common = { sender: received.sender, code, reason, retryable, retryAfterMs }
+  if (!('body' in received)) return { ...common, messageId: undefined, type: undefined }
   const messageId = received.string('messageId')
-  return { sender, messageId: isId(messageId) ? messageId : undefined, type: received.type, code, reason, retryable }
+  return { ...common, messageId: isId(messageId) ? messageId : undefined, type: received.type }
 }
 
-function faultOf(error: unknown): { code: NackCode; reason: string } {
-  if (error instanceof ProtocolFault) return { code: error.code, reason: error.message }
+function faultOf(error: unknown): Pick<Refusal, 'code' | 'reason' | 'retryAfterMs'> {
+  if (error instanceof ProtocolFault) {
+    const { code, message: reason, retryAfterMs } = error
+    return { code, reason, retryAfterMs }
+  }
   return { code: 'INTERNAL', reason: 'a plugin failed on this message; its instance has logged which' }
 }
 

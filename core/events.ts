@@ -9,7 +9,14 @@ import type { Attempts, DeadReason, PendingDelivery, StoredMessage } from './sto
 /** What a tap of `onReceive` may answer instead of letting a message pass. */
 export type Receipt =
   | { readonly status: 'duplicate'; readonly recipients: number; readonly clusterGroupId?: string }
-  | { readonly status: 'refused'; readonly code: NackCode; readonly reason: string; readonly retryable?: boolean }
+  | {
+      readonly status: 'refused'
+      readonly code: NackCode
+      readonly reason: string
+      readonly retryable?: boolean
+      /** In milliseconds. */
+      readonly retryAfterMs?: number
+    }
 
 /** A message on its way to the store, and whom it is for. */
 export interface Arrival {
@@ -45,6 +52,8 @@ export interface Refusal {
   readonly reason: string
   /** Whether sending the same again later may succeed. */
   readonly retryable: boolean
+  /** Advice for when, in milliseconds from now, if anything is known. */
+  readonly retryAfterMs?: number | undefined
   /** What else is known, for the log alone. */
   readonly detail?: string
 }

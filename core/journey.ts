@@ -102,7 +102,8 @@ export class Journey {
 
   /** What a message lacks is filled in here, once; what a stranger made up about its way is replaced. */
   #admit(received: Received): Message {
-    const { hooks, types, admission, storeHealth, draining } = this.#context
+    const { hooks, types, admission, group, storeHealth, draining } = this.#context
+    group.assertRoom(received.sender)
     if (received.entersHere) {
       if (draining()) throw new ProtocolFault('BUSY', 'shutting down; publish again later, or at another instance')
       if (!storeHealth.admits()) throw new ProtocolFault('STORE_UNAVAILABLE', STORE_UNAVAILABLE)

@@ -23,6 +23,7 @@ export class Link {
   readonly connectedAt: number
   /** Undefined until it is identified. */
   recipient: DurableRecipient | LiveRecipient | undefined
+  #listeningSince: number | undefined = Number.NEGATIVE_INFINITY
 
   constructor(id: string, direction: 'in' | 'out', connection: Connection, peer: string | undefined, now: number) {
     this.id = id
@@ -35,6 +36,26 @@ export class Link {
 
   get address(): string {
     return this.connection.address
+  }
+
+  /**
+   * Since when it is read from, by the clock that only grows; undefined while it is not. Whoever is not listened to can be
+   * blamed for no silence.
+   */
+  get listeningSince(): number | undefined {
+    return this.#listeningSince
+  }
+
+  /** Reads nothing from it for now. */
+  pause(): void {
+    this.#listeningSince = undefined
+    this.connection.pause()
+  }
+
+  /** Reads on, from `now` by the clock that only grows. */
+  resume(now: number): void {
+    this.#listeningSince = now
+    this.connection.resume()
   }
 
   send(frame: string): void {

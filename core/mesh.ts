@@ -84,7 +84,8 @@ export class Mesh {
     this.#context = context
     this.#store = parts.store
     this.instanceId = instanceId
-    const shared = { store: parts.store, runtime, hooks, log, retryDelayMs }
+    const mayDeliver = () => !group.isBehind
+    const shared = { store: parts.store, runtime, hooks, log, retryDelayMs, mayDeliver }
     const selfPending = state.recipients.find(({ name }) => name === SELF)?.pending ?? 0
     const applier = new Applier({ types, hooks, state: parts.state, fail: context.fail })
     const settle = (seq: number) => group.settle({ recipient: selfKey, seq })
@@ -101,6 +102,7 @@ export class Mesh {
       self,
       (task) => group.between(task),
     )
+    group.whenCaughtUp(() => this.recipients.pump())
     const clock = new HybridClock(runtime, instanceId, lastVersion)
     const admission = new Admission({ instanceId, clusterGroupId, epoch, lastSequence, clock, runtime })
     const forwarder = new Forwarder({ instanceId, recipients: this.recipients, applier, runtime })

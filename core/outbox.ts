@@ -28,6 +28,8 @@ export interface OutboxContext {
   frame(delivery: PendingDelivery): string
   /** Whether at most one delivery of this message's ordering key may be under way. */
   isStrict(delivery: PendingDelivery): boolean
+  /** Whether what becomes of a delivery can be written down. If not, nothing new is sent. */
+  mayDeliver(): boolean
   /** Those failed deliveries on which a plugin has decided. */
   readonly decided: WeakSet<DueDelivery>
 }
@@ -121,7 +123,7 @@ export class Outbox {
   pump(): void {
     const link = this.#link
     if (!link || this.#watchdog.hungUp || this.#failures.holdUp) return
-    if (!this.#watchdog.isBusy) this.#fillWindow(link)
+    if (!this.#watchdog.isBusy && this.#context.mayDeliver()) this.#fillWindow(link)
     this.#watchdog.arm()
   }
 
@@ -277,6 +279,7 @@ export class Outbox {
     const { runtime, retryDelayMs } = this.#context
     return new Watchdog({
       ...{ runtime, retryDelayMs, inFlight: this.#inFlight, deferred: this.#deferred },
+      listeningSince: () => this.#link?.listeningSince,
       timedOut: (late) => this.#failures.report(late, 'timeout', 'not acknowledged, while later messages were'),
       silent: () => this.#failures.report(this.#inFlight.all(), 'silence', 'no word from the recipient'),
       hangUp: () => this.#link?.close(CloseCode.TRY_AGAIN_LATER, 'no acknowledgement came in time; connect again'),

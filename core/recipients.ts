@@ -120,6 +120,11 @@ export class Recipients {
     this.#each((one) => one.doubt())
   }
 
+  /** Everyone may be sent what waits. */
+  pump(): void {
+    this.#each((one) => one.pump())
+  }
+
   /** Stops every timer; what waits is on disk. */
   close(): void {
     this.#closed = true

@@ -20,6 +20,8 @@ export interface SelfContext {
   readonly log: Log
   readonly applier: Applier
   readonly retryDelayMs: number
+  /** Whether what becomes of a delivery can be written down. If not, nothing new is applied. */
+  mayDeliver(): boolean
   settle(seq: number): void
 }
 
@@ -81,7 +83,7 @@ export class SelfRecipient implements Recipient {
 
   async #applyAll(): Promise<void> {
     try {
-      while (!this.#closed && (await this.#takeSome())) await this.#applySome()
+      while (!this.#closed && this.#context.mayDeliver() && (await this.#takeSome())) await this.#applySome()
       this.#busy = false
     } catch (error) {
       this.#context.log.error('apply failed', { reason: problemOf(error), error, count: this.#applying.length })

@@ -9,6 +9,8 @@ export interface WatchdogContext {
   readonly retryDelayMs: number
   readonly inFlight: InFlight
   readonly deferred: Deferred
+  /** Since when the recipient can be heard, by the clock that only grows; undefined while nobody listens to it. */
+  listeningSince(): number | undefined
   /** These timed out, and are in flight no more: the recipient has long acknowledged what was sent later. */
   timedOut(flights: readonly Flight[]): void
   /** Not a word of the recipient, though something is in flight to it. */
@@ -85,9 +87,10 @@ export class Watchdog {
       this.#wake.at(this.#busyUntil)
       return
     }
-    if (inFlight.size > 0) this.#wake.at(this.#progressAt + retryDelayMs)
+    const heardSince = this.#context.listeningSince() ?? now
+    if (inFlight.size > 0) this.#wake.at(Math.max(this.#progressAt, heardSince) + retryDelayMs)
     const overtaken = inFlight.firstOvertakenAt
-    if (overtaken !== undefined) this.#wake.at(overtaken + retryDelayMs)
+    if (overtaken !== undefined) this.#wake.at(Math.max(overtaken, heardSince) + retryDelayMs)
     const { nextDueAt } = deferred
     if (nextDueAt !== undefined) this.#wake.at(now + nextDueAt - runtime.now())
   }
@@ -102,6 +105,9 @@ export class Watchdog {
   #judge(): void {
     const { runtime, retryDelayMs, inFlight } = this.#context
     const now = runtime.monotonic()
+    // While nobody listened, what it has said waits to be read.
+    const heardSince = this.#context.listeningSince() ?? now
+    if (now - heardSince < retryDelayMs) return
     const late = inFlight.overtakenBefore(now - retryDelayMs)
     if (late.length > 0) {
       for (const { delivery } of late) inFlight.take(delivery.message.messageId)

@@ -22,9 +22,12 @@ export type NackCode =
 export class ProtocolFault extends Error {
   override readonly name = 'ProtocolFault'
   readonly code: NackCode
+  /** When the same again may succeed, in milliseconds from now, if that is known. */
+  readonly retryAfterMs: number | undefined
 
-  constructor(code: NackCode, reason: string) {
+  constructor(code: NackCode, reason: string, retryAfterMs?: number) {
     super(reason)
     this.code = code
+    this.retryAfterMs = retryAfterMs
   }
 }

@@ -10,7 +10,8 @@ declare module '../../core/index.ts' {
 const RETRY_AFTER_MS = 1_000
 /** Refusals that may be overcome, when the recipient does not say itself whether they are. */
 const RETRYABLE: ReadonlySet<string> = new Set(['BUSY', 'STORE_UNAVAILABLE', 'TIMEOUT', 'INTERNAL'])
-/** A recipient that is busy may ask for this much patience at most, in milliseconds. */
+/** How long a recipient that is busy is left alone, whatever it asks for, in milliseconds: never again at once, never for ever. */
+const MIN_BUSY_MS = 100
 const MAX_BUSY_MS = 60_000
 
 /**
@@ -37,7 +38,8 @@ export function nack(): Plugin {
           const { messageId, code, reason = '', retryAfterMs = RETRY_AFTER_MS } = body
           const { retryable = RETRYABLE.has(code) } = body
           if (messageId === undefined) return
-          const busy = code === 'BUSY' ? { busyMs: Math.min(retryAfterMs, MAX_BUSY_MS) } : {}
+          const busyMs = Math.min(Math.max(retryAfterMs, MIN_BUSY_MS), MAX_BUSY_MS)
+          const busy = code === 'BUSY' ? { busyMs } : {}
           const error = `${code} ${reason}`.trimEnd()
           const known = kernel.deliveries.refused(sender, messageId, { retryable, error, ...busy })
           const event = known ? 'refused by recipient' : 'stray nack'
@@ -54,7 +56,7 @@ export function nack(): Plugin {
   }
 }
 
-function frame({ messageId, code, reason, retryable }: Refusal): string {
-  const retryAfterMs = retryable ? RETRY_AFTER_MS : undefined
-  return JSON.stringify({ type: 'NACK', messageId, code, reason, retryable, retryAfterMs })
+function frame({ messageId, code, reason, retryable, retryAfterMs = RETRY_AFTER_MS }: Refusal): string {
+  const advice = retryable ? { retryAfterMs } : {}
+  return JSON.stringify({ type: 'NACK', messageId, code, reason, retryable, ...advice })
 }

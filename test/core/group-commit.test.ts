@@ -1,9 +1,10 @@
 import { expect } from 'chai'
 import { type CommitResult, GroupCommit } from '../../core/group-commit.ts'
 import type { Arrival, Attempts, Death, DeliveryChanges, Retry } from '../../core/index.ts'
+import { ProtocolFault } from '../../core/protocol/fault.ts'
 import { Route } from '../../core/route.ts'
 import { ManualRuntime, settle } from './manual-runtime.ts'
-import { linkTo, message, receivedFrom } from './support.ts'
+import { failureOf, linkTo, message, receivedFrom } from './support.ts'
 
 /** A group commit whose transactions last until the test ends them. */
 function groupCommit() {
@@ -48,6 +49,13 @@ const contents = ({ commits }: ReturnType<typeof groupCommit>) =>
   })
 
 const sizes = ({ commits }: ReturnType<typeof groupCommit>) => commits.map(({ messages }) => messages)
+
+async function expectBusy({ group }: ReturnType<typeof groupCommit>, { link, near }: ReturnType<typeof linkTo>) {
+  const fault = await failureOf(ProtocolFault, () => group.assertRoom(link))
+  expect(fault).to.include({ code: 'BUSY' })
+  expect(fault.retryAfterMs).to.be.within(100, 60_000)
+  expect(near.paused).to.equal(true)
+}
 
 describe('group commit', () => {
   it('commits at the end of the turn all that came in during it', async () => {
@@ -186,6 +194,80 @@ describe('group commit', () => {
     await subject.runtime.turn()
     for (let count = 0; count < 7; count++) await subject.finish()
     expect(sender.near.paused).to.equal(false)
+  })
+
+  it('refuses with BUSY, and pauses as well, whoever comes while twice as much waits as pauses a link', async () => {
+    const subject = groupCommit()
+    const [many, late] = [linkTo(), linkTo()]
+    for (const { near } of [many, late]) near.resume()
+    for (let count = 0; count < 8_192; count++) {
+      subject.group.assertRoom(many.link)
+      subject.group.add(arrivalFrom(many))
+    }
+    await expectBusy(subject, late)
+    await subject.runtime.turn()
+    for (let count = 0; count < 6; count++) await subject.finish()
+    subject.group.assertRoom(late.link)
+    expect(late.near.paused, 'until half of what pauses is left').to.equal(true)
+    await subject.finish()
+    expect(late.near.paused).to.equal(false)
+    await subject.finish()
+    expect(sizes(subject), 'nothing that was let in is dropped').to.deep.equal(Array(8).fill(1_024))
+  })
+
+  it('refuses for bytes as well', async () => {
+    const subject = groupCommit()
+    const sender = linkTo()
+    for (let count = 0; count < 66; count++) subject.group.add(arrivalFrom(sender, 250 * 1024))
+    await expectBusy(subject, linkTo())
+  })
+
+  it('advises those whom it refuses to wait for as long as all that waits takes at the pace of the transactions', async () => {
+    const subject = groupCommit()
+    const sender = linkTo()
+    const advice = async () =>
+      (await failureOf(ProtocolFault, () => subject.group.assertRoom(sender.link))).retryAfterMs
+    const fill = () => {
+      for (let count = 0; count < 8_192; count++) subject.group.add(arrivalFrom(sender))
+    }
+    fill()
+    expect(await advice(), 'nothing is known yet').to.equal(100)
+    await subject.runtime.turn()
+    fill()
+    await subject.runtime.advance(50)
+    expect(await advice(), 'fifteen transactions, of which one has taken 50 ms so far').to.equal(750)
+    await subject.finish()
+    fill()
+    expect(await advice(), 'twenty-two of 50 ms').to.equal(1_100)
+    await subject.runtime.advance(3_600_000)
+    expect(await advice(), 'a minute at most').to.equal(60_000)
+  })
+
+  it('is behind when 10,000 changes are not on disk, whether they wait, are being written, or could not be', async () => {
+    const subject = groupCommit()
+    let caughtUp = 0
+    subject.group.whenCaughtUp(() => caughtUp++)
+    for (let seq = 1; seq <= 9_997; seq++) subject.group.settle({ recipient: 1, seq })
+    await subject.runtime.turn()
+    await subject.finish('failed')
+    subject.group.settle({ recipient: 1, seq: 9_998 })
+    subject.group.retry(retry(9_999), () => {})
+    expect(subject.group.isBehind).to.equal(false)
+    subject.group.bury(death(10_000), () => {})
+    expect(subject.group.isBehind).to.equal(true)
+    await subject.runtime.turn()
+    expect(subject.group.isBehind, 'while some are written').to.equal(true)
+    await subject.finish()
+    expect([subject.group.isBehind, caughtUp]).to.deep.equal([false, 1])
+    await subject.runtime.advance(1_000)
+    await subject.runtime.turn()
+    await subject.finish()
+    expect(contents(subject)).to.deep.equal([
+      [0, 9_997, 0, 0],
+      [0, 1, 1, 1],
+      [0, 9_997, 0, 0],
+    ])
+    expect(caughtUp, 'it was not behind any more').to.equal(1)
   })
 
   it('is idle when nothing waits or is under way', async () => {

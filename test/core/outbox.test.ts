@@ -13,7 +13,7 @@ const peer: RecipientRecord = {
 }
 
 /** The outbox of one recipient, with time that the test moves. Each frame is its message's id. */
-function outboxTo({ stored = [] as number[], bytes = 0 } = {}) {
+function outboxTo({ stored = [] as number[], bytes = 0, mayDeliver = (): boolean => true } = {}) {
   const runtime = new ManualRuntime()
   const hooks = createHooks()
   const decided = new WeakSet<DueDelivery>()
@@ -36,6 +36,7 @@ function outboxTo({ stored = [] as number[], bytes = 0 } = {}) {
       isStrict: () => false,
       circuit: () => undefined,
       decided,
+      mayDeliver,
     },
   )
   const due: string[][] = []
@@ -149,6 +150,35 @@ describe('an outbox', () => {
     expect(subject.forwardings.map(({ sends }) => sends)).to.deep.equal([1, 1, 2, 2])
   })
 
+  it('blames nobody whom this side does not read from: the time to answer begins anew when it listens again', async () => {
+    const subject = outboxTo()
+    const { link, near } = linkTo({ instanceId: 'b', role: 'instance' })
+    subject.outbox.attach(link)
+    offer(subject, 1, 2, 3)
+    subject.outbox.settle('m-2')
+    await subject.runtime.advance(RETRY_DELAY_MS - 1)
+    link.pause()
+    await subject.runtime.advance(3_600_000)
+    expect(subject.due).to.deep.equal([])
+    link.resume(subject.runtime.monotonic())
+    await subject.runtime.advance(RETRY_DELAY_MS - 1)
+    expect(subject.due).to.deep.equal([])
+    await subject.runtime.advance(1)
+    expect(subject.due).to.deep.equal([['m-1 timeout'], ['m-3 silence']])
+    expect(near.ending).to.equal(undefined)
+  })
+
+  it('sends nothing new while what becomes of it cannot be written down', async () => {
+    let mayDeliver = false
+    const subject = outboxTo({ mayDeliver: () => mayDeliver })
+    const sent = await link(subject)
+    offer(subject, 1, 2)
+    expect(sent).to.deep.equal([])
+    mayDeliver = true
+    subject.outbox.pump()
+    expect(sent).to.deep.equal(ids(1, 2))
+  })
+
   it('sends nothing more on a link that it has given up', async () => {
     const subject = outboxTo()
     await link(subject)
@@ -226,7 +256,8 @@ describe('an outbox', () => {
     const frame = () => 'frame'
     const decided = new WeakSet<DueDelivery>()
     const shared = { store, runtime, hooks: subject.hooks, log, retryDelayMs: RETRY_DELAY_MS }
-    const context = { ...shared, frame, isStrict: () => false, circuit: () => undefined, decided }
+    const may = { isStrict: () => false, mayDeliver: () => true, circuit: () => undefined }
+    const context = { ...shared, ...may, frame, decided }
     const { outbox } = new DurableRecipient({ ...peer, key: 1, pending: 1 }, context)
     outbox.attach(instance('b'))
     await settle()

@@ -187,14 +187,24 @@ describe('a failure', () => {
     expect(subject.sums()).to.deep.include({ acked: 2, dead: 0 })
   })
 
-  it('goes on after a BUSY that asks for no time at all', async () => {
-    const subject = await bench()
-    const app = await subject.connect('app', (_, before) =>
-      before === 0 ? { code: 'BUSY', retryable: true, retryAfterMs: 0 } : 'ACK',
-    )
-    await subject.publish('m-1')
-    await subject.pass(10)
-    expect(app.got).to.deep.equal(['m-1', 'm-1'])
+  it('leaves a BUSY recipient alone for 100 ms at least, and a minute at most, whatever it asks for', async () => {
+    for (const [asked, obeyed] of [
+      [0, 100],
+      [99, 100],
+      [60_001, 60_000],
+      [Number.MAX_VALUE, 60_000],
+    ] as const) {
+      const subject = await bench()
+      const app = await subject.connect('app', (_, before) =>
+        before === 0 ? { code: 'BUSY', retryable: true, retryAfterMs: asked } : 'ACK',
+      )
+      await subject.publish('m-1')
+      await subject.pass(obeyed - 1)
+      expect(app.got, `${asked} ms`).to.deep.equal(['m-1'])
+      await subject.pass(1)
+      expect(app.got, `${asked} ms`).to.deep.equal(['m-1', 'm-1'])
+      await subject.end()
+    }
   })
 
   it('is final when the recipient NACKs as not retryable: REJECTED', async () => {
