@@ -8,10 +8,12 @@ import { memoryHint } from '../plugins/dedup/memory.ts'
 import { republish } from '../plugins/delivery/republish.ts'
 import { retention } from '../plugins/delivery/retention.ts'
 import { ack } from '../plugins/messages/ack.ts'
+import { deleteKey } from '../plugins/messages/del.ts'
 import { hello } from '../plugins/messages/hello.ts'
 import { nack } from '../plugins/messages/nack.ts'
 import { setArray } from '../plugins/messages/sa.ts'
 import { setKey } from '../plugins/messages/sk.ts'
+import { setWeighted } from '../plugins/messages/sw.ts'
 import { prometheus } from '../plugins/metrics/prometheus/index.ts'
 import { path } from '../plugins/routes/path.ts'
 import { tags } from '../plugins/routes/tags.ts'
@@ -28,6 +30,8 @@ const factories = {
   sqlite,
   setKey,
   setArray,
+  setWeighted,
+  deleteKey,
   ack,
   nack,
   hello,

@@ -10,6 +10,11 @@ export type MessageType<Body> = StoredType<Body> | DirectType<Body>
 export interface StoredType<Body> {
   /** JSON Schema of the body. Compiled once, when the plugin is applied. */
   readonly schema: BodySchema<Body>
+  /**
+   * What is wrong, and where, with a message that fits the schema: what a schema cannot say. Quick and pure; it never
+   * repeats what was sent.
+   */
+  check?(received: Received<Body>): string | undefined
   /** Messages of the same key keep their order. Without it, each message stands alone. */
   orderingKey?(body: Body): string | undefined
   /**
@@ -46,6 +51,7 @@ export interface ApplyContext<Body = Readonly<Record<string, unknown>>> {
 export interface DirectType<Body> {
   readonly schema: BodySchema<Body>
   receive(received: Received<Body>): void
+  readonly check?: never
   readonly apply?: never
   readonly orderingKey?: never
   readonly order?: never
@@ -57,6 +63,7 @@ export interface DirectType<Body> {
 /** Any message type, once its body's type no longer matters. */
 export interface AnyMessageType {
   readonly schema: object
+  check?(received: Received<never>): string | undefined
   orderingKey?(body: never): string | undefined
   readonly order?: 'strict'
   readonly merge?: 'newest'

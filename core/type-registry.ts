@@ -70,11 +70,11 @@ export class TypeRegistry {
     return [...this.#types.keys()]
   }
 
-  /** What is wrong with a body, and where; undefined when nothing is. Of an unknown type, only the envelope is judged. */
-  fault(name: string, body: unknown): string | undefined {
-    const validate = this.#types.get(name)?.validate ?? this.#envelope
-    if (validate(body)) return undefined
-    return describe(validate.errors?.[0])
+  /** What is wrong with a message, and where; undefined when nothing is. Of an unknown type, only the envelope is judged. */
+  fault(received: Received): string | undefined {
+    const { type, validate = this.#envelope } = this.#types.get(received.type) ?? {}
+    if (!validate(received.body)) return describe(validate.errors?.[0])
+    return type?.check?.(received as Received<never>)
   }
 
   #compile(owner: string, name: string, schema: object): ValidateFunction {

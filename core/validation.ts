@@ -9,8 +9,8 @@ import type { TypeRegistry } from './type-registry.ts'
  */
 export function validation(types: TypeRegistry) {
   const validate = (received: Received): Receipt | undefined => {
-    const { type, body } = received
-    const reason = types.fault(type, body)
+    const { type } = received
+    const reason = types.fault(received)
     if (reason !== undefined) return { status: 'refused', code: 'INVALID_MESSAGE', reason }
     if (types.knows(type) || !received.entersHere) return undefined
     return { status: 'refused', code: 'UNKNOWN_TYPE', reason: 'no plugin of this instance knows this type' }

@@ -47,6 +47,26 @@ export function scanMembers(text: string, maxDepth: number): ReadonlyMap<string,
   }
 }
 
+/**
+ * Finds the items of a JSON array, as `scanMembers` finds members: a text each, to the byte. It trusts the text to be JSON.
+ */
+export function scanItems(text: string, maxDepth: number): readonly string[] {
+  const items: string[] = []
+  let at = skipSpace(text, 0)
+  if (text.charCodeAt(at) !== OPEN_BRACKET) throw invalid(at)
+  at = skipSpace(text, at + 1)
+  if (text.charCodeAt(at) === CLOSE_BRACKET) return endOfText(text, at + 1, items)
+  for (;;) {
+    const end = skipValue(text, at, maxDepth)
+    items.push(text.slice(at, end))
+    at = skipSpace(text, end)
+    const next = text.charCodeAt(at)
+    if (next === CLOSE_BRACKET) return endOfText(text, at + 1, items)
+    if (next !== COMMA) throw invalid(at)
+    at = skipSpace(text, at + 1)
+  }
+}
+
 function endOfText<Result>(text: string, at: number, result: Result): Result {
   const end = skipSpace(text, at)
   if (end !== text.length) throw invalid(end)
@@ -96,7 +116,7 @@ function skipValue(text: string, from: number, maxDepth: number): number {
 }
 
 function endsScalar(code: number): boolean {
-  return code === COMMA || code === CLOSE_BRACE || code <= 0x20
+  return code === COMMA || code === CLOSE_BRACE || code === CLOSE_BRACKET || code <= 0x20
 }
 
 function skipNested(text: string, from: number, maxDepth: number): number {

@@ -1,4 +1,4 @@
-import type { Plugin } from '../../core/index.ts'
+import { type Plugin, SHARED_SPACE } from '../../core/index.ts'
 
 declare module '../../core/index.ts' {
   interface MessageTypes {
@@ -6,7 +6,7 @@ declare module '../../core/index.ts' {
   }
 }
 
-/** `SA`, set array: sets the whole array of the key on every instance the message is for. */
+/** `SA`, set array: sets the whole array of the key on every instance the message is for. The newest write of a key counts. */
 export function setArray(): Plugin {
   return {
     name: 'set-array',
@@ -21,6 +21,17 @@ export function setArray(): Plugin {
           },
         },
         orderingKey: ({ key }) => key,
+        merge: 'newest',
+        space: SHARED_SPACE,
+        apply: (messages, { state }) =>
+          state.join(
+            messages.map((message) => ({
+              message,
+              key: message.body.key,
+              shape: 'array',
+              value: message.raw('value') as string,
+            })),
+          ),
       })
     },
   }

@@ -1,4 +1,4 @@
-import type { Plugin } from '../../core/index.ts'
+import { type Plugin, SHARED_SPACE } from '../../core/index.ts'
 
 declare module '../../core/index.ts' {
   interface MessageTypes {
@@ -6,7 +6,7 @@ declare module '../../core/index.ts' {
   }
 }
 
-/** `SK`, set key: sets the key to a value on every instance the message is for. */
+/** `SK`, set key: sets the key to a value on every instance the message is for. The newest write of a key counts. */
 export function setKey(): Plugin {
   return {
     name: 'set-key',
@@ -21,6 +21,9 @@ export function setKey(): Plugin {
           },
         },
         orderingKey: ({ key }) => key,
+        merge: 'newest',
+        space: SHARED_SPACE,
+        apply: (messages, { state }) => state.putNewest(messages, ({ body }) => body.key),
       })
     },
   }

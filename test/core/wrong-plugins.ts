@@ -1,4 +1,5 @@
 import { type ErrorCode, type Settings, VERSION } from '../../core/index.ts'
+import { MemoryState } from '../../plugins/state/memory.ts'
 import { MemoryStore } from '../../plugins/stores/memory.ts'
 import { plugin, storing, type } from './plugin-support.ts'
 
@@ -66,6 +67,15 @@ export const wrong: readonly Wrong[] = [
     plugins: [storing, plugin('second', (kernel) => kernel.store(new MemoryStore()))],
     code: 'SLP_STORE_TAKEN',
     names: ['store'],
+  },
+  {
+    what: 'two state backends',
+    plugins: [
+      storing,
+      ...['first', 'second'].map((name) => plugin(name, (kernel) => kernel.stateBackend(new MemoryState()))),
+    ],
+    code: 'SLP_STATE_TAKEN',
+    names: ['first'],
   },
   {
     what: 'a plugin for another version of slipstream',

@@ -7,15 +7,18 @@ import {
   type Plugin,
   type Runtime,
   type Settings,
+  type StateBackend,
   type Store,
 } from '../../core/index.ts'
 import { memoryHint } from '../../plugins/dedup/memory.ts'
 import { republish } from '../../plugins/delivery/republish.ts'
 import { ack } from '../../plugins/messages/ack.ts'
+import { deleteKey } from '../../plugins/messages/del.ts'
 import { hello } from '../../plugins/messages/hello.ts'
 import { nack } from '../../plugins/messages/nack.ts'
 import { setArray } from '../../plugins/messages/sa.ts'
 import { setKey } from '../../plugins/messages/sk.ts'
+import { setWeighted } from '../../plugins/messages/sw.ts'
 import { path } from '../../plugins/routes/path.ts'
 import { tags } from '../../plugins/routes/tags.ts'
 import { target } from '../../plugins/routes/target.ts'
@@ -54,12 +57,20 @@ const running = new Set<Bus>()
 /** A plugin that brings that store. */
 export const storing = (store: Store): Plugin => ({ name: 'store', apply: (kernel) => kernel.store(store) })
 
+/** A plugin that brings that state backend. */
+export const keeping = (state: StateBackend): Plugin => ({
+  name: 'state',
+  apply: (kernel) => kernel.stateBackend(state),
+})
+
 /** What `startBus` loads: the built-in messages, routes, deduplication and delivery, a store, and a WebSocket on port 0. */
 export const standardPlugins = (store: Store = new MemoryStore()): readonly Plugin[] => [
   storing(store),
   websocket({ port: 0 }),
   setKey(),
   setArray(),
+  setWeighted(),
+  deleteKey(),
   ack(),
   nack(),
   hello(),

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { ProtocolFault } from '../../../core/index.ts'
-import { scanMembers } from '../../../core/protocol/scan.ts'
+import { scanItems, scanMembers } from '../../../core/protocol/scan.ts'
 
 const MAX_DEPTH = 32
 
@@ -166,4 +166,29 @@ describe('the scan of a message', () => {
     const { message } = faultOf('{"card":"4111111111111111"x}')
     expect(message).to.equal('not valid JSON at character 26')
   })
+})
+
+describe('the scan of an array', () => {
+  it('finds each item of any array by its exact text, as JSON.parse would read it', () => {
+    const property = fc.property(fc.array(fc.jsonValue()), fc.array(space, { minLength: 4 }), (items, spaces) => {
+      const texts = items.map((item) => JSON.stringify(item))
+      const [before, behind] = [spaces[0], spaces[1]]
+      const text = `${spaces[2]}[${texts.map((item) => `${before}${item}${behind}`).join(',')}${spaces[3]}]${before}`
+      expect(scanItems(text, MAX_DEPTH)).to.deep.equal(texts)
+    })
+    fc.assert(property)
+  })
+
+  it('keeps what a parser would print otherwise', () => {
+    const text = '[9007199254740993, 1.10 ,-0,"\\u00e9",{"a" : 1e2}]'
+    expect(scanItems(text, MAX_DEPTH)).to.deep.equal(['9007199254740993', '1.10', '-0', '"\\u00e9"', '{"a" : 1e2}'])
+  })
+
+  for (const text of ['', '{}', '1', '[', '[1', '[1,', '[1,]', '[,]', '[1]]', '[1] 2', '["x]']) {
+    it(`refuses ${text || 'nothing'}`, () => {
+      expect(() => scanItems(text, MAX_DEPTH))
+        .to.throw(ProtocolFault)
+        .with.property('code', 'INVALID_JSON')
+    })
+  }
 })
