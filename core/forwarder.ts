@@ -73,13 +73,14 @@ export class Forwarder {
 
 /**
  * Whom a route leads to by now, each once: while a message is routed, a peer that is known by its URL may turn out to be
- * one that is known by its id, and has the message coming already or has passed it on itself.
+ * one that is known by its id, and has the message coming already or has passed it on itself; or it may be forgotten.
  */
 function present({ recipients }: Route, { path }: Message): ReadonlySet<Recipient> {
   const now = new Set<Recipient>()
   for (const recipient of recipients) {
     const { successor, renamed } = recipient as Partial<DurableRecipient>
     const one = successor ?? recipient
+    if ((one as Partial<DurableRecipient>).forgotten) continue
     if (!((renamed || successor) && path.includes(one.name))) now.add(one)
   }
   return now

@@ -29,6 +29,7 @@ export interface KernelContext {
   readonly links: () => readonly Link[]
   readonly announced: (link: Link, tags: readonly string[]) => Promise<void>
   readonly forget: (name: string) => Promise<boolean>
+  readonly forgetAbsent: (name: string) => Promise<number | undefined>
   readonly plugins: () => readonly PluginReport[]
 }
 
@@ -57,6 +58,7 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     links: context.links,
     announced: context.announced,
     forget: context.forget,
+    forgetAbsent: context.forgetAbsent,
     plugins: context.plugins,
     healthChecks: () => parts.healthChecks,
     storeStatistics: () => parts.store.statistics(),

@@ -6,8 +6,11 @@ import type { DurableRecipient, LiveRecipient } from './recipient.ts'
 import type { Recipients } from './recipients.ts'
 import type { Runtime } from './runtime/runtime.ts'
 
-/** Names of clients whose backlog is kept at once. An operator forgets one to make room. */
-const MAX_NAMED_CLIENTS = 100
+/**
+ * Names of clients, and of instances that the configuration does not name, whose backlog is kept at once: whoever connects
+ * chooses them. An operator forgets one to make room, or time does.
+ */
+const MAX_NAMES = Object.freeze({ client: 100, instance: 256 })
 /** What a client without a name may leave unread before it is sent away, in bytes. */
 const MAX_UNREAD_BYTES = 1024 * 1024
 
@@ -142,6 +145,10 @@ export class Links {
     }
     const recipient = await this.#identify(link, peer)
     if (!open) return 'refused'
+    if (recipient.durable && recipient.forgotten) {
+      link.close(CloseCode.TRY_AGAIN_LATER, 'this name has just been forgotten; connect again')
+      return 'refused'
+    }
     if (recipient.durable && !this.#prevails(link, recipient)) {
       link.close(CloseCode.REPLACED, 'the link that the other side dialled stays')
       return 'standing by'
@@ -168,14 +175,10 @@ export class Links {
     if (link.role === 'client' && namesake?.role === 'instance') {
       return { code: CloseCode.FORBIDDEN, reason: 'this name belongs to an instance; take another one' }
     }
-    const newcomer = link.role === 'client' && remote.durable && link.peer && !namesake
-    if (newcomer && recipients.durableClients() >= MAX_NAMED_CLIENTS) {
-      return {
-        code: CloseCode.POLICY,
-        reason: `${MAX_NAMED_CLIENTS} names are taken; forget one, or connect with durable=false`,
-      }
-    }
-    return undefined
+    const isNewcomer = link.peer && !namesake && !peer && (remote.durable || link.role === 'instance')
+    if (!isNewcomer || recipients.strangers(link.role) < MAX_NAMES[link.role]) return undefined
+    const remedy = link.role === 'client' ? 'forget one, or connect with durable=false' : 'forget one, or configure it'
+    return { code: CloseCode.POLICY, reason: `${MAX_NAMES[link.role]} names are taken; ${remedy}` }
   }
 
   async #identify(link: Link, peer: PeerSettings | undefined): Promise<DurableRecipient | LiveRecipient> {
@@ -184,7 +187,11 @@ export class Links {
     if (link.peer && (remote.durable || link.role === 'instance')) {
       return recipients.identify(link.peer, { ...remote, role: link.role }, peer)
     }
-    if (link.peer && recipients.durable(link.peer)?.role === 'client') await recipients.forget(link.peer)
+    const namesake = link.peer === undefined ? undefined : recipients.durable(link.peer)
+    if (namesake?.role === 'client') {
+      if (namesake.link) this.#replace(namesake.link)
+      await recipients.forget(namesake.name)
+    }
     return recipients.addLive(link, remote.tags)
   }
 

@@ -66,6 +66,11 @@ export interface Kernel {
    * a peer that the configuration names.
    */
   forget(name: string): Promise<boolean>
+  /**
+   * Forgets what waits for a recipient that is away, and the recipient itself, unless it is a peer that the configuration
+   * names. Resolves to how many deliveries waited; to undefined when it is not known or is linked: nothing is forgotten then.
+   */
+  forgetAbsent(name: string): Promise<number | undefined>
   /** All loaded plugins, with what they cost and how often they failed. */
   plugins(): readonly PluginReport[]
   /** All registered health checks. */

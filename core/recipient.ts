@@ -3,7 +3,6 @@ import type { LinkCircuit } from './dialer.ts'
 import type { PeerSettings } from './link.ts'
 import type { Link } from './links.ts'
 import { Outbox, type OutboxContext } from './outbox.ts'
-import type { Runtime } from './runtime/runtime.ts'
 import type { RecipientKey, RecipientRecord, SavedRecipient } from './store.ts'
 
 /** Someone whom messages may be for. */
@@ -51,7 +50,8 @@ export class DurableRecipient implements Recipient {
   successor: DurableRecipient | undefined
   /** Set when it was known by its URL only at first: routes that were made then did not recognise it in a path. */
   renamed = false
-  readonly #runtime: Runtime
+  /** Set when it was forgotten: routes that were made before lead to nobody. */
+  forgotten = false
   #seenAt: number
   #configured: readonly string[] = []
   #announced: readonly string[]
@@ -65,7 +65,6 @@ export class DurableRecipient implements Recipient {
     this.url = saved.url
     this.clusterGroupId = saved.clusterGroupId
     this.#announced = saved.tags
-    this.#runtime = context.runtime
     this.#seenAt = saved.lastSeenAt
     this.#unite()
     const backlog = new Backlog(context.store, () => this.key, saved.pending)
@@ -93,7 +92,7 @@ export class DurableRecipient implements Recipient {
   }
 
   get lastSeenAt(): number {
-    return this.link ? this.#runtime.now() : this.#seenAt
+    return this.link ? this.#context.runtime.now() : this.#seenAt
   }
 
   get announced(): readonly string[] {
@@ -115,7 +114,7 @@ export class DurableRecipient implements Recipient {
 
   /** It is linked, or was until now. */
   seen(): void {
-    this.#seenAt = this.#runtime.now()
+    this.#seenAt = this.#context.runtime.now()
   }
 
   record(): RecipientRecord {

@@ -1,5 +1,5 @@
 import { problemOf } from './errors.ts'
-import type { Introduction, PeerSettings } from './link.ts'
+import { CloseCode, type Introduction, type PeerSettings } from './link.ts'
 import type { Link } from './links.ts'
 import type { Outbox } from './outbox.ts'
 import { DurableRecipient, LiveRecipient, type Recipient, type RecipientContext } from './recipient.ts'
@@ -60,9 +60,10 @@ export class Recipients {
     return undefined
   }
 
-  durableClients(): number {
+  /** How many of that role are remembered whom the configuration does not name. */
+  strangers(role: 'client' | 'instance'): number {
     let count = 0
-    for (const { role } of this.#durable.values()) if (role === 'client') count++
+    for (const one of this.#durable.values()) if (one.role === role && one.circuit === undefined) count++
     return count
   }
 
@@ -86,6 +87,7 @@ export class Recipients {
     tags: readonly string[],
     clusterGroupId = recipient.clusterGroupId,
   ): Promise<void> {
+    if (recipient.forgotten) return
     if (sameTags(recipient.announced, tags) && recipient.clusterGroupId === clusterGroupId) return
     recipient.announce(tags)
     recipient.clusterGroupId = clusterGroupId
@@ -103,15 +105,25 @@ export class Recipients {
     if (this.#live.delete(link)) this.#candidates = undefined
   }
 
-  /** Forgets a named client and what waits for it. */
+  /** Forgets a recipient and what waits for it. */
   forget(name: string): Promise<void> {
     return this.#between(async () => {
       const recipient = this.#durable.get(name)
-      if (!recipient) return
-      await this.#surely(() => this.#store.forgetRecipient(recipient.key))
-      this.#durable.delete(name)
-      this.#candidates = undefined
-      recipient.outbox.close()
+      if (recipient) await this.#forget(recipient)
+    })
+  }
+
+  /**
+   * Forgets what waits for a recipient that is away, and the recipient too, unless it is dialled. Resolves to how many
+   * deliveries waited; to undefined if it is not known or is linked: then nothing is forgotten.
+   */
+  forgetAbsent(name: string): Promise<number | undefined> {
+    return this.#between(async () => {
+      const recipient = this.#durable.get(name)
+      if (!recipient || recipient.connected) return undefined
+      const count = await this.#forgetBacklog(recipient)
+      if (recipient.circuit === undefined) await this.#forget(recipient)
+      return count
     })
   }
 
@@ -150,6 +162,28 @@ export class Recipients {
     const record: RecipientRecord = { name, role, tags, clusterGroupId, url, lastSeenAt: this.#context.runtime.now() }
     const key = await this.#store.saveRecipient(record)
     return this.#durable.get(name) ?? this.#keep(new DurableRecipient({ ...record, key, pending: 0 }, this.#context))
+  }
+
+  async #forget(recipient: DurableRecipient): Promise<void> {
+    await this.#surely(() => this.#store.forgetRecipient(recipient.key))
+    recipient.forgotten = true
+    this.#durable.delete(recipient.name)
+    this.#candidates = undefined
+    recipient.outbox.close()
+    // It may have come back while the store was at it.
+    recipient.link?.close(CloseCode.TRY_AGAIN_LATER, 'this name has just been forgotten; connect again')
+  }
+
+  /** Whatever the store says, it is read anew what waits: a failure leaves open what is on disk. */
+  async #forgetBacklog({ key, outbox }: DurableRecipient): Promise<number> {
+    let left = outbox.pending
+    try {
+      const count = await this.#store.forgetBacklog(key)
+      left = 0
+      return count
+    } finally {
+      outbox.reload(left)
+    }
   }
 
   /** The id behind a URL has become known: what waited under the URL waits under the id. */

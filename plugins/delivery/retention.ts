@@ -1,4 +1,5 @@
-import { type Plugin, problemOf, type Timer } from '../../core/index.ts'
+import { type Kernel, type Plugin, problemOf, type Timer } from '../../core/index.ts'
+import { Absence } from './absence.ts'
 
 const HOUR_MS = 60 * 60 * 1_000
 const DAY_MS = 24 * HOUR_MS
@@ -8,49 +9,85 @@ const BUSY_EVERY_MS = 100
 const IDLE_EVERY_MS = 10_000
 
 /**
- * Forgets what nobody needs any more, a little at a time: settled messages and their history, and old dead letters. The file
- * shrinks as it goes.
+ * Forgets what nobody needs any more, a little at a time: settled messages and their history, old dead letters, and what
+ * waits for those who stay away. The file shrinks as it goes.
  *
  * @param options.settledHours how long a message is kept once all its recipients have it; 24 at least, for its id is what
  *   repetitions are recognised by
  * @param options.deadLetterDays how long a dead letter can be replayed
+ * @param options.absentDays how long a recipient may be away before what waits for it is forgotten, which leaves one dead
+ *   letter with the number; names that are not in the configuration are free again then
  */
-export function retention({ settledHours = 24, deadLetterDays = 30 } = {}): Plugin {
+export function retention({ settledHours = 24, deadLetterDays = 30, absentDays = 7 } = {}): Plugin {
   return {
     name: 'retention',
     version: '1.0.0',
-    options: { settledHours, deadLetterDays },
+    options: { settledHours, deadLetterDays, absentDays },
     optionsSchema: {
       type: 'object',
       additionalProperties: false,
-      properties: { settledHours: { type: 'number', minimum: 24 }, deadLetterDays: { type: 'number', minimum: 1 } },
+      properties: {
+        settledHours: { type: 'number', minimum: 24 },
+        deadLetterDays: { type: 'number', minimum: 1 },
+        absentDays: { type: 'number', exclusiveMinimum: 0 },
+      },
     },
     apply(kernel) {
-      const { hooks, runtime, log } = kernel
-      let timer: Timer | undefined
-      let stopped = false
-
-      async function purge(): Promise<void> {
-        const now = runtime.now()
-        let full = false
-        try {
-          const settledBefore = now - settledHours * HOUR_MS
-          const deadBefore = now - deadLetterDays * DAY_MS
-          const { messages, deadLetters, deliveries } = await kernel.purge({ settledBefore, deadBefore, limit: CHUNK })
-          full = Math.max(messages, deadLetters, deliveries) >= CHUNK
-          const count = messages + deadLetters + deliveries
-          if (count > 0) log.debug('purged', { count })
-        } catch (error) {
-          log.error('purge failed', { reason: problemOf(error), error })
-        }
-        if (!stopped) timer = runtime.after(full ? BUSY_EVERY_MS : IDLE_EVERY_MS, () => void purge())
-      }
-
-      hooks.ready.tap(() => void purge())
-      hooks.stop.tap(() => {
-        stopped = true
-        timer?.cancel()
+      const purging = new Purging(kernel, settledHours * HOUR_MS, deadLetterDays * DAY_MS)
+      const absence = new Absence(kernel, absentDays * DAY_MS)
+      kernel.hooks.ready.tap(() => {
+        purging.start()
+        absence.start()
+      })
+      kernel.hooks.stop.tap(() => {
+        purging.stop()
+        absence.stop()
       })
     },
+  }
+}
+
+/** Calls the store's purge, again soon while there is more to do. */
+class Purging {
+  readonly #kernel: Kernel
+  readonly #settledMs: number
+  readonly #deadMs: number
+  #timer: Timer | undefined
+  #stopped = false
+
+  constructor(kernel: Kernel, settledMs: number, deadMs: number) {
+    this.#kernel = kernel
+    this.#settledMs = settledMs
+    this.#deadMs = deadMs
+  }
+
+  start(): void {
+    void this.#purge()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#timer?.cancel()
+  }
+
+  async #purge(): Promise<void> {
+    const isMoreDue = await this.#purgeSome()
+    if (this.#stopped) return
+    this.#timer = this.#kernel.runtime.after(isMoreDue ? BUSY_EVERY_MS : IDLE_EVERY_MS, () => void this.#purge())
+  }
+
+  async #purgeSome(): Promise<boolean> {
+    const { runtime, log, purge } = this.#kernel
+    const now = runtime.now()
+    const limits = { settledBefore: now - this.#settledMs, deadBefore: now - this.#deadMs, limit: CHUNK }
+    try {
+      const { messages, deadLetters, deliveries } = await purge(limits)
+      const count = messages + deadLetters + deliveries
+      if (count > 0) log.debug('purged', { count })
+      return Math.max(messages, deadLetters, deliveries) >= CHUNK
+    } catch (error) {
+      log.error('purge failed', { reason: problemOf(error), error })
+      return false
+    }
   }
 }

@@ -21,6 +21,21 @@ describe('names of clients', () => {
     expect([known, passing, nameless].map(({ ending }) => ending)).to.deep.equal([undefined, undefined, undefined])
   })
 
+  it('of instances that nobody configured are taken up to 256; those of the configuration are not counted', async () => {
+    const network = new MemoryNetwork()
+    const bus = await instance(network, 'a', { settings: { peers: [{ url: 'memory://b', instanceId: 'b' }] } })
+    const stranger = (instanceId: string) => visitor(network, 'a', { instanceId, role: 'instance' })
+    for (let count = 0; count < 256; count++) stranger(`stranger-${count}`)
+    await eventually(() => bus.links().length === 256)
+    const late = stranger('late')
+    await eventually(() => late.ending?.code === CloseCode.POLICY)
+    const known = stranger('stranger-7')
+    const configured = stranger('b')
+    const client = visitor(network, 'a', { instanceId: 'app' })
+    await eventually(() => bus.links().length === 258)
+    expect([known, configured, client].map(({ ending }) => ending)).to.deep.equal([undefined, undefined, undefined])
+  })
+
   it('are remembered while they are away', async () => {
     const network = new MemoryNetwork()
     const bus = await instance(network, 'a')

@@ -1,5 +1,13 @@
 import { afterEach } from 'mocha'
-import { type Attempts, createBus, type DeadLetter, type LedgerRow, type Plugin } from '../../../core/index.ts'
+import {
+  type Attempts,
+  createBus,
+  type DeadLetter,
+  type Introduction,
+  type LedgerRow,
+  type Plugin,
+  type Settings,
+} from '../../../core/index.ts'
 import { republish } from '../../../plugins/delivery/republish.ts'
 import { ack } from '../../../plugins/messages/ack.ts'
 import { nack } from '../../../plugins/messages/nack.ts'
@@ -36,6 +44,7 @@ export interface BenchOptions {
   readonly republishes?: boolean
   readonly maxRepublishAttempts?: number
   readonly plugins?: readonly Plugin[]
+  readonly settings?: Partial<Settings>
 }
 
 type Ended = () => Promise<void>
@@ -66,6 +75,7 @@ export async function bench(options: BenchOptions = {}) {
       retryDelayMs: RETRY_DELAY_MS,
       drainTimeoutMs: 0,
       ...(options.maxRepublishAttempts !== undefined && { maxRepublishAttempts: options.maxRepublishAttempts }),
+      ...options.settings,
     },
     runtime,
   })
@@ -116,6 +126,14 @@ class Bench {
     }
   }
 
+  /** Lets a long time pass at once: what is due meanwhile comes late, and then once. */
+  async leap(milliseconds: number): Promise<void> {
+    await this.rest()
+    this.runtime.setClock(this.runtime.now() + milliseconds)
+    await this.runtime.advance(0)
+    await this.rest()
+  }
+
   /** Publishes these, as somebody without a name. Of ids alone, an SK of a key of its own each. */
   async publish(...messages: readonly (string | Readonly<Record<string, unknown>>)[]): Promise<void> {
     this.#publisher ??= this.#dial()
@@ -126,9 +144,13 @@ class Bench {
     await this.rest()
   }
 
-  /** Connects an application of that name, which answers as the test says. */
-  async connect(name: string, answers: Answers = () => undefined): Promise<Application> {
-    const application = new Application(this.#dial(name), answers)
+  /** Connects an application of that name, or a neighbouring instance, which answers as the test says. */
+  async connect(
+    name: string,
+    answers: Answers = () => undefined,
+    role: Introduction['role'] = 'client',
+  ): Promise<Application> {
+    const application = new Application(this.#dial(name, role), answers)
     await this.rest()
     return application
   }
@@ -169,8 +191,8 @@ class Bench {
     return (await this.store.pending(key, 0, { messages: 1, bytes: 1 }))[0]?.attempts
   }
 
-  #dial(instanceId?: string): MemoryConnection {
-    const connection = this.#network.dial({ url: 'memory://bus' }, introduction({ instanceId }))
+  #dial(instanceId?: string, role: Introduction['role'] = 'client'): MemoryConnection {
+    const connection = this.#network.dial({ url: 'memory://bus' }, introduction({ instanceId, role }))
     connection.handle({ frame: () => {}, closed: () => {} })
     return connection
   }
