@@ -7,6 +7,9 @@ import { MAX_PATH_LENGTH } from './protocol/limits.ts'
 import type { Received } from './protocol/received.ts'
 import { member, withMembers, withoutMembers } from './protocol/text.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import { dueTime } from './schedule.ts'
+import type { ScheduledMessage } from './store.ts'
+import { readStored } from './stored-message.ts'
 
 /** What a publisher may not say of its own message: it is cut out, and written anew by the instance. */
 const NOT_A_PUBLISHERS = new Set([...HOP_FIELDS, ...ORIGIN_FIELDS])
@@ -44,17 +47,25 @@ export class Admission {
 
   /** Throws a `ProtocolFault` when an instance sent a message on that contradicts the protocol. */
   admit(received: Received, type: AnyMessageType | undefined): Message {
-    return received.entersHere ? this.#enter(received, type) : this.#passOn(received)
+    if (!received.entersHere) return this.#passOn(received)
+    const dueAt = dueTime(received, this.#runtime.now())
+    return dueAt === undefined ? this.#enter(received, type) : this.#postpone(received, type, dueAt)
+  }
+
+  /** Lets a message enter whose time has come: version and place in the sequence are given now. */
+  release(scheduled: ScheduledMessage): Message {
+    const added =
+      member('originInstanceId', this.#instanceId) +
+      member('originSequence', `${this.#epoch}.${++this.#sequence}`) +
+      member('version', this.#clock.stamp())
+    return readStored({ ...scheduled, text: withMembers(scheduled.text, added) })
   }
 
   #enter(received: Received, type: AnyMessageType | undefined): Message {
     const { text, members, sender } = received
-    const ownKey = type?.orderingKey?.(received.body as never)
+    const { messageId, clusterGroupId, orderingKey, ownKey } = this.#named(received, type)
     const n = ++this.#sequence
-    const messageId = received.string('messageId') ?? this.#runtime.id()
-    const clusterGroupId = received.string('clusterGroupId') ?? this.#clusterGroupId
     const version = received.string('version') ?? this.#clock.stamp()
-    const orderingKey = ownKey ?? received.string('orderingKey')
     let added = members.has('messageId') ? '' : member('messageId', messageId)
     added += member('originInstanceId', this.#instanceId) + member('originSequence', `${this.#epoch}.${n}`)
     if (clusterGroupId && !members.has('clusterGroupId')) added += member('clusterGroupId', clusterGroupId)
@@ -71,6 +82,37 @@ export class Admission {
       orderingKey,
       path: isId(sender.peer) ? [sender.peer] : [],
     })
+  }
+
+  /** A message that is to enter later gets what names it. A version that its publisher gave would be older than it is. */
+  #postpone(received: Received, type: AnyMessageType | undefined, dueAt: number): Message {
+    const { text, members, sender } = received
+    const { messageId, clusterGroupId, orderingKey, ownKey } = this.#named(received, type)
+    let added = members.has('messageId') ? '' : member('messageId', messageId)
+    if (clusterGroupId && !members.has('clusterGroupId')) added += member('clusterGroupId', clusterGroupId)
+    if (ownKey !== undefined) added += member('orderingKey', ownKey)
+    const cut = new Set([...(ownKey === undefined ? NOT_A_PUBLISHERS : NOT_A_PUBLISHERS_NOR_ITS_KEY), 'version'])
+    return build(received, {
+      text: withMembers(withoutMembers(text, members, cut), added),
+      messageId,
+      originInstanceId: this.#instanceId,
+      originSequence: { epoch: this.#epoch, n: 0 },
+      clusterGroupId: clusterGroupId ?? SINGLETON_GROUP,
+      version: undefined,
+      orderingKey,
+      scheduledFor: dueAt,
+      path: isId(sender.peer) ? [sender.peer] : [],
+    })
+  }
+
+  #named(received: Received, type: AnyMessageType | undefined) {
+    const ownKey = type?.orderingKey?.(received.body as never)
+    return {
+      messageId: received.string('messageId') ?? this.#runtime.id(),
+      clusterGroupId: received.string('clusterGroupId') ?? this.#clusterGroupId,
+      orderingKey: ownKey ?? received.string('orderingKey'),
+      ownKey,
+    }
   }
 
   #passOn(received: Received): Message {
@@ -106,7 +148,8 @@ function isOwnName(received: Received, name: string, peer: string | undefined): 
 type Fields = Pick<
   Message,
   'text' | 'messageId' | 'originInstanceId' | 'originSequence' | 'clusterGroupId' | 'version' | 'orderingKey' | 'path'
->
+> &
+  Partial<Pick<Message, 'scheduledFor'>>
 
 function build(received: Received, fields: Fields): Message {
   const { text, members, body } = received
@@ -116,6 +159,7 @@ function build(received: Received, fields: Fields): Message {
     targetedTags: targetedTags ?? [],
     targetInstanceId,
     expiresAt,
+    scheduledFor: undefined,
     fingerprint: received.fingerprint(),
     body,
     raw(name: string) {

@@ -1,7 +1,7 @@
 import type { Acknowledgement, Arrival, Receipt, Refusal } from './events.ts'
 import type { Hooks } from './hooks.ts'
 import type { Link } from './links.ts'
-import { SINGLETON_GROUP } from './message.ts'
+import { type Message, SINGLETON_GROUP } from './message.ts'
 import { type NackCode, ProtocolFault } from './protocol/fault.ts'
 import { isId } from './protocol/fields.ts'
 import type { Received } from './protocol/received.ts'
@@ -43,27 +43,33 @@ export function judge(
   hooks: Hooks,
 ): readonly Acknowledgement[] {
   const acknowledgements: Acknowledgement[] = []
-  arrivals.forEach((arrival, index) => {
+  arrivals.forEach(({ received, message, route }, index) => {
+    if (!received) return
     const verdict = verdicts[index] as StoreVerdict
-    if (verdict.status === 'stored') {
-      acknowledgements.push(acknowledge(arrival, 'stored', arrival.route.recipients.length))
+    if (verdict.status === 'stored' || verdict.status === 'scheduled') {
+      acknowledgements.push(acknowledge(received, message, 'stored', route.recipients.length))
     } else if (verdict.status === 'duplicate') {
-      acknowledgements.push(acknowledge(arrival, 'duplicate', verdict.recipients))
+      acknowledgements.push(acknowledge(received, message, 'duplicate', verdict.recipients))
     } else if (verdict.status === 'conflict') {
-      hooks.refused.call(refusal(arrival.received, new ProtocolFault('CONFLICT', CONFLICT)))
+      hooks.refused.call(refusal(received, new ProtocolFault('CONFLICT', CONFLICT)))
     } else if (verdict.status === 'rejected') {
       const reason = 'the store cannot take this message; its instance has logged why'
-      hooks.refused.call({ ...refusal(arrival.received, undefined), reason, retryable: false, detail: verdict.reason })
+      hooks.refused.call({ ...refusal(received, undefined), reason, retryable: false, detail: verdict.reason })
     }
   })
   return acknowledgements
 }
 
 const CONFLICT =
-  'this messageId was used for another body or by another publisher within 24 hours; publish with an id of its own'
+  'this messageId was used for another body or by another publisher within 24 hours, or is scheduled for one; ' +
+  'publish with an id of its own'
 
-function acknowledge(arrival: Arrival, status: 'stored' | 'duplicate', recipients: number): Acknowledgement {
-  const { received, message } = arrival
+function acknowledge(
+  received: Received,
+  message: Message,
+  status: 'stored' | 'duplicate',
+  recipients: number,
+): Acknowledgement {
   return {
     sender: received.sender,
     messageId: message.messageId,

@@ -45,8 +45,9 @@ export class Arrivals {
 
   add(arrival: Arrival): void {
     this.#waiting.push(arrival)
-    this.#bytes += arrival.received.bytes
-    if (this.#waiting.length >= PAUSE_MESSAGES || this.#bytes >= PAUSE_BYTES) this.#pause(arrival.received.sender)
+    this.#bytes += sizeOf(arrival)
+    const isLong = this.#waiting.length >= PAUSE_MESSAGES || this.#bytes >= PAUSE_BYTES
+    if (isLong && arrival.received) this.#pause(arrival.received.sender)
   }
 
   /** The next ones, for a transaction that begins now. */
@@ -54,7 +55,7 @@ export class Arrivals {
     let count = 0
     let bytes = 0
     while (count < this.#waiting.length && count < TURN_MESSAGES && bytes < TURN_BYTES) {
-      bytes += (this.#waiting[count++] as Arrival).received.bytes
+      bytes += sizeOf(this.#waiting[count++] as Arrival)
     }
     this.#bytes -= bytes
     if (count > 0) this.#beganAt = this.#runtime.monotonic()
@@ -84,4 +85,9 @@ export class Arrivals {
     this.#paused.add(link)
     link.pause()
   }
+}
+
+/** In bytes; of what came over no wire, in characters. */
+function sizeOf({ received, message }: Arrival): number {
+  return received?.bytes ?? message.text.length
 }

@@ -4,7 +4,7 @@ import type { NackCode } from './protocol/fault.ts'
 import type { Received } from './protocol/received.ts'
 import type { Recipient } from './recipient.ts'
 import type { Route } from './route.ts'
-import type { Attempts, DeadReason, PendingDelivery, StoredMessage } from './store.ts'
+import type { Attempts, DeadReason, PendingDelivery, ScheduledKey, StoredMessage } from './store.ts'
 
 /** What a tap of `onReceive` may answer instead of letting a message pass. */
 export type Receipt =
@@ -20,9 +20,12 @@ export type Receipt =
 
 /** A message on its way to the store, and whom it is for. */
 export interface Arrival {
-  readonly received: Received
+  /** As it came in. Undefined for a scheduled message whose time has come: its sender was told when it was accepted. */
+  readonly received?: Received
   readonly message: Message
   readonly route: Route
+  /** The scheduled message of which this is the release. */
+  readonly releases?: ScheduledKey
 }
 
 /** A message that is durable here; its sender may forget it. */

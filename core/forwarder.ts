@@ -1,6 +1,5 @@
 import type { Applier } from './applier.ts'
 import type { Arrival } from './events.ts'
-import type { Link } from './links.ts'
 import type { Message } from './message.ts'
 import { type DurableRecipient, LiveRecipient, type Recipient } from './recipient.ts'
 import type { Recipients } from './recipients.ts'
@@ -29,11 +28,11 @@ export class Forwarder {
   }
 
   /** Everyone but the sender, as the starting point of a route. This instance itself only if it can apply the type. */
-  candidates(message: Message, sender: Link): Route {
+  candidates(message: Message, sender: Recipient | undefined): Route {
     const { recipients, applier } = this.#context
     const others = recipients.connectedOrDurable()
     const all = new Route(applier.applies(message.type) ? [recipients.self, ...others] : others)
-    return all.without('sender', (recipient) => recipient === sender.recipient)
+    return all.without('sender', (recipient) => recipient === sender)
   }
 
   /** For whom a delivery is to be stored. */

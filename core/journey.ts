@@ -11,8 +11,10 @@ import type { Message } from './message.ts'
 import { ProtocolFault } from './protocol/fault.ts'
 import { entryLimits, linkLimits } from './protocol/limits.ts'
 import { Received } from './protocol/received.ts'
+import type { Recipient } from './recipient.ts'
 import type { Runtime } from './runtime/runtime.ts'
-import type { DeliveryChanges, StoreVerdict } from './store.ts'
+import type { Schedule } from './schedule.ts'
+import type { DeliveryChanges, ScheduledMessage, StoreVerdict } from './store.ts'
 import type { StoreHealth } from './store-health.ts'
 import type { TypeRegistry } from './type-registry.ts'
 
@@ -24,6 +26,7 @@ export interface JourneyContext {
   readonly admission: Admission
   readonly forwarder: Forwarder
   readonly group: GroupCommit
+  readonly schedule: Schedule
   readonly storeHealth: StoreHealth
   readonly draining: () => boolean
   /** The store could not say what became of a group: nobody is told anything, and its senders will repeat it. */
@@ -60,7 +63,7 @@ export class Journey {
         handle(received)
       } else {
         const message = this.#admit(received)
-        const route = hooks.route.call(forwarder.candidates(message, sender), message)
+        const route = hooks.route.call(forwarder.candidates(message, sender.recipient), message)
         group.add({ received, message, route })
       }
     } catch (error) {
@@ -69,18 +72,28 @@ export class Journey {
     }
   }
 
+  /** One scheduled message whose time has come: it enters now, and nobody waits to hear of it. */
+  release(scheduled: ScheduledMessage, publisher: Recipient | undefined): void {
+    const { hooks, admission, forwarder, group } = this.#context
+    const message = admission.release(scheduled)
+    const route = hooks.route.call(forwarder.candidates(message, publisher), message)
+    group.add({ message, route, releases: scheduled.key })
+  }
+
   /** One group, from memory onto disk and then to everyone who is to know. Resolves to what became of it on disk. */
   async commit(arrivals: readonly Arrival[], changes: DeliveryChanges): Promise<CommitResult> {
-    const { storeHealth, storeFailed } = this.#context
+    const { schedule, storeHealth, storeFailed } = this.#context
     let verdicts: readonly StoreVerdict[]
     try {
       verdicts = await this.#persist(arrivals, changes)
     } catch (error) {
       storeFailed(error)
+      schedule.failed(arrivals)
       return (error as { code?: unknown }).code === 'SLP_STORE_FAILED' ? 'failed' : 'broken'
     }
     if (arrivals.length > 0) storeHealth.worked()
     await this.#tell(arrivals, verdicts)
+    schedule.written(arrivals, verdicts)
     return 'written'
   }
 
@@ -115,7 +128,9 @@ export class Journey {
 
   async #persist(arrivals: readonly Arrival[], changes: DeliveryChanges): Promise<readonly StoreVerdict[]> {
     const { hooks, forwarder } = this.#context
-    const entries = arrivals.map(({ message, route }) => ({ message, recipients: forwarder.keys(route, message) }))
+    const entries = arrivals.map(({ message, route, releases }) => {
+      return { message, recipients: forwarder.keys(route, message), releases }
+    })
     const verdicts = await hooks.persist.promise(entries, changes)
     if (verdicts?.length === arrivals.length) return verdicts
     throw new Error(`persist answered ${verdicts?.length ?? 'nothing'} for ${arrivals.length} messages`)

@@ -16,6 +16,7 @@ import { reachable } from './reach.ts'
 import { DurableRecipient } from './recipient.ts'
 import { Recipients } from './recipients.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import { Schedule } from './schedule.ts'
 import { SELF, SelfRecipient } from './self.ts'
 import type { Settings } from './settings.ts'
 import { Sightings } from './sightings.ts'
@@ -46,6 +47,7 @@ export class Mesh {
   readonly addresses: string[] = []
   readonly #context: MeshContext
   readonly #store: Store
+  readonly #schedule: Schedule
   readonly #dialers: readonly Dialer[]
   readonly #sightings: Sightings
 
@@ -108,8 +110,12 @@ export class Mesh {
     const forwarder = new Forwarder({ instanceId, recipients: this.recipients, applier, runtime })
     const storeFailed = (error: unknown) => this.#storeFailed(error)
     const forwardingFailed = (error: unknown) => this.#forwardingFailed(error)
+    this.#schedule = new Schedule({
+      ...{ store: parts.store, runtime, log, retryDelayMs, draining },
+      release: (scheduled, publisher) => this.journey.release(scheduled, this.recipients.named(publisher)),
+    })
     this.journey = new Journey({
-      ...{ hooks, runtime, log, types, admission, forwarder, group },
+      ...{ hooks, runtime, log, types, admission, forwarder, group, schedule: this.#schedule },
       ...{ storeHealth, draining, storeFailed, forwardingFailed },
     })
     const receive = (text: string, bytes: number, link: Link) => this.journey.receive(text, bytes, link)
@@ -123,7 +129,7 @@ export class Mesh {
     })
   }
 
-  /** Opens the listening sockets, dials the peers, and applies what waited for this instance itself. */
+  /** Opens the listening sockets, dials the peers, applies what waited for this instance itself, and releases what is due. */
   async connect(): Promise<void> {
     for (const transport of this.#context.parts.transports) {
       const address = await transport.listen(
@@ -135,6 +141,7 @@ export class Mesh {
     for (const dialer of this.#dialers) dialer.start()
     this.#sightings.start()
     this.recipients.self.pump()
+    this.#schedule.start()
   }
 
   async announced(link: Link, tags: readonly string[]): Promise<void> {
@@ -173,6 +180,7 @@ export class Mesh {
     await this.#sightings.close()
     // First, so that no link that is closed here counts as one that was lost.
     this.recipients.close()
+    this.#schedule.close()
     for (const transport of this.#context.parts.transports) await transport.close()
     await this.#context.group.idle()
   }

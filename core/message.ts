@@ -41,6 +41,11 @@ export interface Message<Body = Readonly<Record<string, unknown>>> {
   readonly targetInstanceId: string | undefined
   /** Not delivered past this time, in milliseconds since the epoch. */
   readonly expiresAt: number | undefined
+  /**
+   * Kept until then before it enters, in milliseconds since the epoch: it has no version and the place 0 in the sequence
+   * until it does. Undefined when it has entered.
+   */
+  readonly scheduledFor: number | undefined
   /** Everyone it passed before it came here, oldest first: the publisher's name if it has one, then each instance. */
   readonly path: readonly string[]
   /** The message's own JSON, without hop fields. */

@@ -51,6 +51,11 @@ export class Recipients {
     return [...this.#durable.values()].filter(({ connected }) => connected)
   }
 
+  /** Whoever is remembered or connected under that name. */
+  named(name: string | undefined): Recipient | undefined {
+    return this.connectedOrDurable().find((recipient) => recipient.name === name)
+  }
+
   durable(name: string): DurableRecipient | undefined {
     return this.#durable.get(name)
   }

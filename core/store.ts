@@ -27,6 +27,10 @@ export interface Store {
    * fingerprint or another named publisher is a `conflict` and stored nowhere. An entry that cannot be written by itself
    * is `rejected`, and the others of the batch are not held up by it.
    *
+   * A message with `scheduledFor` is `scheduled`: it is kept without a place and without deliveries, and its id is known
+   * from now on for as long as it is kept. An entry that `releases` it takes its stead in the same transaction: it is stored
+   * whatever its id, which is remembered for 24 hours more; when the scheduled one is gone, it is a `duplicate`.
+   *
    * A rejected promise is indeterminate: everything or nothing of the batch may be on disk. Nobody may be told either;
    * writing the same batch again leaves each message stored once. `SLP_STORE_FAILED` may pass (a full disk);
    * after `SLP_STORE_LOST` (a failed sync, a corrupt file) the store writes nothing more until it is opened anew.
@@ -45,6 +49,14 @@ export interface Store {
    * is the caller's to bound. Altered messages are treated as by `pending`.
    */
   recall(recipient: RecipientKey, seqs: readonly number[]): Promise<readonly PendingDelivery[]>
+
+  /**
+   * Scheduled messages that are due at `dueBy` or before and stand behind `after`, the earliest first, those of one time in
+   * the order in which they were accepted; as many as fit into `limit`, but one at least when there is any. And when the
+   * first one behind `dueBy` is due. One that was altered on disk is never given: it is set aside until it is purged with the
+   * dead letters of its time, counts no longer as scheduled, and its id is free for its publisher to send it again.
+   */
+  scheduled(dueBy: number, limit: PendingLimit, after?: ScheduledMessage): Promise<DueMessages>
 
   /**
    * Remembers a recipient, or what is new about it. Resolves to its key, which stays the same as long as its name is
@@ -146,8 +158,10 @@ export interface DeliveryChanges {
 /** A message that is to be stored, and whom it is for. */
 export interface Entry {
   readonly message: Message
-  /** Keys of the durable recipients: each gets a delivery. */
+  /** Keys of the durable recipients: each gets a delivery. Of a scheduled message they are counted, and get nothing yet. */
   readonly recipients: readonly RecipientKey[]
+  /** The scheduled message of which this is the release. */
+  readonly releases?: ScheduledKey | undefined
 }
 
 /** A delivery that is done: the recipient has acknowledged it. */
@@ -267,6 +281,7 @@ export type StoreVerdict =
       readonly status: 'stored' /** Its place in this store; later messages have greater ones. */
       readonly seq: number
     }
+  | { readonly status: 'scheduled' }
   | { readonly status: 'duplicate' /** How many recipients it had when it was stored. */; readonly recipients: number }
   | { readonly status: 'conflict' }
   | { readonly status: 'rejected'; readonly reason: string }
@@ -306,6 +321,23 @@ export interface PendingDelivery {
   readonly dueAt: number
 }
 
+/** A number that stands for a scheduled message within one store, and never for another one. */
+export type ScheduledKey = number
+
+/** A message that waits for its time, as it was accepted. */
+export interface ScheduledMessage
+  extends Pick<StoredMessage, 'type' | 'messageId' | 'clusterGroupId' | 'text' | 'path'> {
+  readonly key: ScheduledKey
+  /** Not released before this time, in milliseconds since the epoch. */
+  readonly dueAt: number
+}
+
+export interface DueMessages {
+  readonly due: readonly ScheduledMessage[]
+  /** When the first one is due that is not due yet, in milliseconds since the epoch; undefined: there is none. */
+  readonly nextDueAt: number | undefined
+}
+
 /** What of a message is needed to deliver it. */
 export interface StoredMessage {
   readonly seq: number
@@ -326,6 +358,8 @@ export interface StoreStatistics {
   readonly pending: number
   /** Dead letters that are kept. */
   readonly dead: number
+  /** Messages that wait for their time. */
+  readonly scheduled: number
   readonly bytes: number
   /** Deliveries that the store itself has given up since it was opened: all others are given up by plugins. */
   readonly givenUp: Readonly<Record<'INTEGRITY' | 'RECIPIENT_FORGOTTEN', number>>

@@ -11,7 +11,7 @@ export function toStored(message: Message, seq: number, receivedAt: number): Sto
 }
 
 /** A message as it was stored, to be handled again. Its text was checked when it came in. */
-export function readStored(stored: StoredMessage): Message {
+export function readStored(stored: Omit<StoredMessage, 'seq' | 'orderingKey' | 'expiresAt' | 'receivedAt'>): Message {
   const { text } = stored
   const members = scanMembers(text, linkLimits.maxDepth)
   const body = JSON.parse(text) as Message['body'] &
@@ -28,6 +28,7 @@ export function readStored(stored: StoredMessage): Message {
     targetedTags: body.targetedTags ?? [],
     targetInstanceId: body.targetInstanceId,
     expiresAt: body.expiresAt,
+    scheduledFor: undefined,
     path: stored.path,
     text,
     fingerprint: fingerprint(text, members),

@@ -12,6 +12,9 @@ export interface TestMessage {
   readonly version?: string
   readonly orderingKey?: string
   readonly expiresAt?: number
+  readonly notBefore?: number
+  /** `notBefore` of a message that was accepted and has not entered yet. */
+  readonly scheduledFor?: number
   readonly targetedTags?: readonly string[]
   readonly targetInstanceId?: string
   readonly path?: readonly string[]
@@ -38,12 +41,14 @@ function testMessage(wish: TestMessage, n: number): Message {
     version: wish.version,
     orderingKey: wish.orderingKey,
     expiresAt: wish.expiresAt,
+    scheduledFor: wish.scheduledFor,
     targetedTags: wish.targetedTags ?? [],
     targetInstanceId: wish.targetInstanceId,
     path: wish.path ?? [originInstanceId],
   }
   const originSequence = wish.originSequence ?? { epoch: 'epoch', n }
-  const text = textOf(envelope, originSequence, wish.key ?? `key-${n}`, wish.value ?? `"value ${n}"`)
+  const notBefore = wish.notBefore ?? wish.scheduledFor
+  const text = textOf({ ...envelope, notBefore }, originSequence, wish.key ?? `key-${n}`, wish.value ?? `"value ${n}"`)
   const members = scanMembers(text, MAX_DEPTH)
   return Object.freeze({
     ...envelope,
@@ -59,7 +64,7 @@ function testMessage(wish: TestMessage, n: number): Message {
 }
 
 function textOf(envelope: Record<string, unknown>, { epoch, n }: Sequence, key: string, value: string): string {
-  const { path, ...own } = envelope
+  const { path, scheduledFor, ...own } = envelope
   const fields = JSON.stringify({ ...own, originSequence: `${epoch}.${n}`, key })
   return `${fields.slice(0, -1)},"value":${value}}`
 }

@@ -5,8 +5,10 @@ import {
   type DeadLetterList,
   type DeadLetterPage,
   type Death,
+  type DueMessages,
   type Entry,
   type LedgerRow,
+  type Message,
   type PendingDelivery,
   type PendingLimit,
   type Plugin,
@@ -15,6 +17,8 @@ import {
   type RecipientKey,
   type RecipientRecord,
   type RevivedDelivery,
+  type ScheduledKey,
+  type ScheduledMessage,
   type Store,
   type StoreContext,
   type StoreState,
@@ -27,6 +31,7 @@ import { Accounts } from './memory/accounts.ts'
 import { type Grave, KeptDeadLetters } from './memory/dead-letters.ts'
 import { KeptMessages } from './memory/messages.ts'
 import { KeptRecipients, NO_ATTEMPTS } from './memory/recipients.ts'
+import { KeptSchedule } from './memory/schedule.ts'
 
 /**
  * Keeps messages in memory until the process ends: for tests, trials and the simulator. What it acknowledges does not
@@ -45,6 +50,7 @@ export function memory(): Plugin {
 export class MemoryStore implements Store {
   readonly name = 'memory'
   readonly #messages = new KeptMessages()
+  readonly #schedule = new KeptSchedule()
   readonly #accounts = new Accounts()
   readonly #recipients = new KeptRecipients(this.#accounts)
   readonly #deadLetters = new KeptDeadLetters({
@@ -105,6 +111,11 @@ export class MemoryStore implements Store {
       if (waiting) deliveries.push({ seq, message: this.#messages.at(seq), ...waiting })
     }
     return deliveries
+  }
+
+  async scheduled(dueBy: number, limit: PendingLimit, after?: ScheduledMessage): Promise<DueMessages> {
+    this.#opened()
+    return this.#schedule.due(dueBy, limit, after)
   }
 
   async saveRecipient(recipient: RecipientRecord): Promise<RecipientKey> {
@@ -172,8 +183,10 @@ export class MemoryStore implements Store {
 
   statistics(): StoreStatistics {
     const { size: messages, bytes } = this.#messages
+    const { size: scheduled } = this.#schedule
+    const waiting = { pending: this.#recipients.pending, dead: this.#deadLetters.size, scheduled }
     const givenUp = { INTEGRITY: 0, RECIPIENT_FORGOTTEN: this.#forgotten }
-    return { messages, pending: this.#recipients.pending, dead: this.#deadLetters.size, bytes, givenUp }
+    return { messages, ...waiting, bytes: bytes + this.#schedule.bytes, givenUp }
   }
 
   async close(): Promise<void> {
@@ -189,8 +202,10 @@ export class MemoryStore implements Store {
     return this.#opened().runtime.now()
   }
 
-  #store({ message, recipients }: Entry, now: number): StoreVerdict {
-    const verdict = this.#messages.judge(message, now) ?? this.#keep({ message, recipients }, now)
+  #store(entry: Entry, now: number): StoreVerdict {
+    const { message } = entry
+    if (message.scheduledFor !== undefined) return this.#postpone(entry, message.scheduledFor, now)
+    const verdict = this.#judge(entry, now) ?? this.#keep(entry, now)
     const { originInstanceId, originSequence } = message
     const own = originInstanceId === this.#identity?.instanceId && originSequence.epoch === this.#identity.epoch
     const isTaken = verdict.status === 'stored' || verdict.status === 'duplicate'
@@ -198,11 +213,36 @@ export class MemoryStore implements Store {
     return verdict
   }
 
-  #keep({ message, recipients }: Entry, now: number): StoreVerdict {
+  #postpone({ message, recipients }: Entry, dueAt: number, now: number): StoreVerdict {
+    const verdict = this.#messages.judgeId(message, now) ?? this.#schedule.judge(message)
+    if (verdict) return verdict
+    this.#schedule.add(message, dueAt, recipients.length)
+    return { status: 'scheduled' }
+  }
+
+  /** What a message is that is known already; undefined: it is new. */
+  #judge({ message, releases }: Entry, now: number): StoreVerdict | undefined {
+    const verdict = this.#messages.judgePlace(message)
+    return verdict ?? (releases === undefined ? this.#judgeId(message, now) : this.#judgeRelease(message, releases))
+  }
+
+  #judgeId(message: Message, now: number): StoreVerdict | undefined {
+    const verdict = this.#messages.judgeId(message, now) ?? this.#schedule.judge(message)
+    if (verdict?.status === 'duplicate') this.#messages.takePlace(message, verdict.recipients)
+    return verdict
+  }
+
+  #judgeRelease(message: Message, key: ScheduledKey): StoreVerdict | undefined {
+    if (this.#schedule.has(key)) return undefined
+    return { status: 'duplicate', recipients: this.#messages.recipientsOf(message) }
+  }
+
+  #keep({ message, recipients, releases }: Entry, now: number): StoreVerdict {
     const wrong = recipients.find((key, index) => !this.#recipients.has(key) || recipients.indexOf(key) !== index)
     if (wrong !== undefined) return { status: 'rejected', reason: `recipient ${wrong} is unknown or named twice` }
     const seq = this.#messages.add(message, recipients.length, now)
     for (const key of recipients) this.#recipients.deliver(key, seq)
+    if (releases !== undefined) this.#schedule.remove(releases)
     return { status: 'stored', seq }
   }
 

@@ -22,7 +22,11 @@ export function publisherOf({ path, originInstanceId }: Message): string | null 
  * Undefined: it is new, for that id was last used too long ago.
  */
 export function judgeSameId(message: Message, known: KnownMessage, now: number): StoreVerdict | undefined {
-  if (known.receivedAt <= now - ID_WINDOW_MS) return undefined
+  return known.receivedAt <= now - ID_WINDOW_MS ? undefined : judgeRepetition(message, known)
+}
+
+/** What a message is under an id that is taken, by what is known of the one that took it. */
+export function judgeRepetition(message: Message, known: Omit<KnownMessage, 'receivedAt'>): StoreVerdict {
   const publisher = publisherOf(message)
   const samePublisher = publisher === null || known.publisher === null || publisher === known.publisher
   if (!samePublisher || message.fingerprint !== known.fingerprint) return CONFLICT

@@ -71,6 +71,7 @@ export const message = (given: Partial<Message> = {}): Message => ({
   targetedTags: [],
   targetInstanceId: undefined,
   expiresAt: undefined,
+  scheduledFor: undefined,
   path: [],
   text: '{}',
   fingerprint: '',

@@ -171,6 +171,7 @@ function delegating(store: Store, changes: Pick<Store, 'write'>): Store {
     open: (context) => store.open(context),
     pending: (recipient, after, limit) => store.pending(recipient, after, limit),
     recall: (recipient, seqs) => store.recall(recipient, seqs),
+    scheduled: (dueBy, limit, after) => store.scheduled(dueBy, limit, after),
     saveRecipient: (recipient) => store.saveRecipient(recipient),
     noteSeen: (recipients, at) => store.noteSeen(recipients, at),
     renameRecipient: (from, to) => store.renameRecipient(from, to),

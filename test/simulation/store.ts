@@ -3,11 +3,11 @@ import {
   type DeadLetterFilter,
   type DeadLetterId,
   type DeadLetterPage,
-  type PendingDelivery,
   type PendingLimit,
   type PurgeLimits,
   type RecipientKey,
   type RecipientRecord,
+  type ScheduledMessage,
   type Store,
   type StoreContext,
   slipstreamError,
@@ -69,6 +69,10 @@ export class SimulatedStore implements Store {
 
   recall(recipient: RecipientKey, seqs: readonly number[]) {
     return this.#read(`${seqs.length} of ${recipient}`, () => this.#disk.store.recall(recipient, seqs))
+  }
+
+  scheduled(dueBy: number, limit: PendingLimit, after?: ScheduledMessage) {
+    return this.#read('what is due', () => this.#disk.store.scheduled(dueBy, limit, after))
   }
 
   saveRecipient(record: RecipientRecord) {
@@ -136,7 +140,7 @@ export class SimulatedStore implements Store {
   }
 
   /** Reads what is durable, either when it is asked or when it answers. */
-  #read(label: string, read: () => Promise<readonly PendingDelivery[]>): Promise<readonly PendingDelivery[]> {
+  #read<Result>(label: string, read: () => Promise<Result>): Promise<Result> {
     const early = this.#random.chance(0.5) ? read() : undefined
     return new Promise((resolve, reject) => {
       this.#later(this.#random.heavyTail(1), `reads ${label}`, () => {

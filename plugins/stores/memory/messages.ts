@@ -33,14 +33,26 @@ export class KeptMessages {
     return (this.#messages.get(seq) as Kept).stored
   }
 
-  /** What the message is, when it is known already; undefined: it is new. */
-  judge(message: Message, now: number): StoreVerdict | undefined {
-    const known = this.#bySequence.get(sequenceOf(message))
-    if (known !== undefined) return { status: 'duplicate', recipients: known }
-    const sameId = this.#byId.get(idOf(message))
-    const verdict = sameId && judgeSameId(message, sameId, now)
-    if (verdict?.status === 'duplicate') this.#bySequence.set(sequenceOf(message), verdict.recipients)
-    return verdict
+  /** What the message is, when its place in its origin's sequence is taken; undefined: it is not. */
+  judgePlace(message: Message): StoreVerdict | undefined {
+    const recipients = this.#bySequence.get(sequenceOf(message))
+    return recipients === undefined ? undefined : { status: 'duplicate', recipients }
+  }
+
+  /** What the message is, when its id was used a short time ago; undefined: it was not. */
+  judgeId(message: Message, now: number): StoreVerdict | undefined {
+    const known = this.#byId.get(idOf(message))
+    return known && judgeSameId(message, known, now)
+  }
+
+  /** Takes the place of a message that is not kept. */
+  takePlace(message: Message, recipients: number): void {
+    this.#bySequence.set(sequenceOf(message), recipients)
+  }
+
+  /** How many recipients the newest message of that id had. */
+  recipientsOf(message: Message): number {
+    return this.#byId.get(idOf(message))?.recipients ?? 0
   }
 
   /** Keeps a message that is new. Returns its place. */

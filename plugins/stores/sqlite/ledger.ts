@@ -8,6 +8,7 @@ export interface Totals {
   readonly messages: number
   readonly pending: number
   readonly dead: number
+  readonly scheduled: number
 }
 
 interface ListedRow extends Omit<LedgerRow, 'oldestPendingAt'> {
@@ -39,6 +40,7 @@ export class Ledger {
       messages: meta.get('messages') ?? 0,
       pending: this.#statements.pending.get() ?? 0,
       dead: meta.get('dead_letters') ?? 0,
+      scheduled: meta.get('scheduled') ?? 0,
     }
   }
 
@@ -89,17 +91,19 @@ export class Ledger {
     for (const [recipient, { targeted, acked, pending, dead, collapsed, forgotten }] of tally.changes) {
       this.#statements.add.run(targeted, acked, pending, dead, collapsed, forgotten, recipient)
     }
-    const { messages, dead } = this.#with(tally)
+    const { messages, dead, scheduled } = this.#with(tally)
     if (tally.messages !== 0) this.#meta.set('messages', messages)
     if (tally.deadLetters !== 0) this.#meta.set('dead_letters', dead)
+    if (tally.scheduled !== 0) this.#meta.set('scheduled', scheduled)
   }
 
   #with(tally: Tally): Totals {
-    let { messages, pending, dead } = this.#totals
+    let { messages, pending, dead, scheduled } = this.#totals
     for (const change of tally.changes.values()) pending += change.pending
     messages += tally.messages
     dead += tally.deadLetters
-    return { messages, pending, dead }
+    scheduled += tally.scheduled
+    return { messages, pending, dead, scheduled }
   }
 }
 

@@ -11,6 +11,7 @@ interface Values {
   /** How many rows there are of these, so that nobody has to count them. */
   messages: number
   dead_letters: number
+  scheduled: number
 }
 
 /** The few facts about the store itself. */

@@ -129,6 +129,27 @@ export const STEPS: readonly string[] = [
   DROP TABLE delivery;
   ALTER TABLE queued RENAME TO delivery;
   `,
+  `
+  -- Messages that wait for their time. Their keys are never given twice: a release names the one that it replaces.
+  CREATE TABLE scheduled (
+    key              INTEGER PRIMARY KEY AUTOINCREMENT,
+    due_at           INTEGER NOT NULL,           -- milliseconds since the epoch
+    message_id       TEXT NOT NULL,
+    cluster_group_id TEXT NOT NULL,
+    type             TEXT NOT NULL,
+    path             TEXT NOT NULL,              -- JSON array
+    text             TEXT NOT NULL,
+    publisher        TEXT,
+    fingerprint      TEXT NOT NULL,
+    recipients       INTEGER NOT NULL,           -- how many it would have had when it was accepted
+    checksum         INTEGER NOT NULL,
+    altered_at       INTEGER                     -- when it was found altered, and set aside
+  ) STRICT;
+
+  CREATE UNIQUE INDEX scheduled_id ON scheduled (message_id, cluster_group_id) WHERE altered_at IS NULL;
+  CREATE INDEX scheduled_due_at ON scheduled (due_at) WHERE altered_at IS NULL;
+  CREATE INDEX scheduled_altered_at ON scheduled (altered_at) WHERE altered_at IS NOT NULL;
+  `,
 ]
 
 /** Brings the schema up to date in one transaction, or refuses one that is newer than this code (`SLP_STORE_NEWER`). */

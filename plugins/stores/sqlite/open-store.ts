@@ -10,6 +10,7 @@ import { Purge } from './purge.ts'
 import { Queues } from './queues.ts'
 import { Reader } from './reader.ts'
 import { SavedRecipients } from './recipients.ts'
+import { ScheduledMessages } from './scheduled.ts'
 import { Writer } from './writer.ts'
 
 /** All parts over one open file. */
@@ -18,6 +19,7 @@ export class OpenStore {
   readonly reader: Reader
   readonly recipients: SavedRecipients
   readonly deadLetters: DeadLetters
+  readonly scheduled: ScheduledMessages
   readonly purge: Purge
   readonly ledger: Ledger
   readonly #database: Database
@@ -34,15 +36,17 @@ export class OpenStore {
     const ledger = new Ledger(database, meta)
     const queues = new Queues(database)
     const deadLetters = new DeadLetters(database, ledger, queues, now)
+    const scheduled = new ScheduledMessages(database, ledger, log, now)
     this.#meta = meta
     this.#intervals = intervals
     this.ledger = ledger
     this.deadLetters = deadLetters
+    this.scheduled = scheduled
     this.#identity = database.transaction(() => identify(meta, context)).immediate()
-    this.writer = new Writer({ database, meta, intervals, ledger, queues, deadLetters, now })
+    this.writer = new Writer({ database, meta, intervals, ledger, queues, deadLetters, scheduled, now })
     this.reader = new Reader(database, queues, log)
     this.recipients = new SavedRecipients({ database, ledger, queues, deadLetters, now })
-    this.purge = new Purge({ database, ledger, queues, deadLetters, now })
+    this.purge = new Purge({ database, ledger, queues, deadLetters, scheduled, now })
   }
 
   state(): StoreState {
@@ -58,8 +62,9 @@ export class OpenStore {
 
   figures(): Omit<StoreStatistics, 'bytes'> {
     const free = pragmaNumber(this.#database, 'freelist_count')
+    const altered = this.reader.alteredRows + this.scheduled.alteredRows
     const { totals, givenUp } = this.ledger
-    return { ...totals, givenUp, extra: { free_pages: free, corrupt_rows: this.reader.corruptRows } }
+    return { ...totals, givenUp, extra: { free_pages: free, corrupt_rows: altered } }
   }
 
   close(): void {

@@ -4,12 +4,14 @@ import { type Database, pragmaNumber } from './database.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { Ledger } from './ledger.ts'
 import type { Queues } from './queues.ts'
+import type { ScheduledMessages } from './scheduled.ts'
 
 interface PurgeParts {
   readonly database: Database
   readonly ledger: Ledger
   readonly queues: Queues
   readonly deadLetters: DeadLetters
+  readonly scheduled: ScheduledMessages
   readonly now: () => number
 }
 
@@ -47,10 +49,11 @@ export class Purge {
   }
 
   run({ settledBefore, deadBefore, limit }: PurgeLimits): Purged {
-    const { ledger, queues, deadLetters, now } = this.#parts
+    const { ledger, queues, deadLetters, scheduled, now } = this.#parts
     const before = Math.min(settledBefore, now() - ID_WINDOW_MS)
     return ledger.change((tally) => {
       const dead = deadLetters.purge(deadBefore, limit, tally)
+      scheduled.purge(deadBefore, limit)
       const messages = this.#purgeMessages(before, limit)
       tally.messages -= messages
       return { messages, deadLetters: dead, deliveries: queues.purge(limit) }

@@ -1,4 +1,5 @@
 import type { Attempts, Log, PendingDelivery, PendingLimit, RecipientKey, Settlement } from '../../../core/index.ts'
+import { AlteredRows } from './altered-rows.ts'
 import { ATTEMPTS, attemptsOf } from './attempts.ts'
 import type { Database, Statement } from './database.ts'
 import type { Queues } from './queues.ts'
@@ -21,20 +22,17 @@ export interface Reading {
 }
 
 const NO_LIMIT: PendingLimit = { messages: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY }
-/** Corrupt rows that are remembered at most, so that each is reported once. A disk with more is past counting. */
-const MAX_REMEMBERED = 10_000
 
 /** Reads deliveries that wait, and lets no altered message pass. */
 export class Reader {
-  readonly #log: Log
   readonly #queues: Queues
   readonly #behind: Statement<[queue: number | null, after: number], Row>
   readonly #among: Statement<[queue: number | null, seqs: string], Row>
-  readonly #corrupt = new Set<number>()
+  readonly #altered: AlteredRows
 
   constructor(database: Database, queues: Queues, log: Log) {
     this.#queues = queues
-    this.#log = log
+    this.#altered = new AlteredRows(log, 'stored message was altered on disk and is not delivered')
     const select = `
       SELECT ${STORED_ROW}, ${ATTEMPTS}, due_at AS dueAt FROM delivery CROSS JOIN message USING (seq) WHERE queue = ?`
     this.#behind = database.prepare(`${select} AND seq > ? ORDER BY seq`)
@@ -42,8 +40,8 @@ export class Reader {
   }
 
   /** How many altered rows were met. */
-  get corruptRows(): number {
-    return this.#corrupt.size
+  get alteredRows(): number {
+    return this.#altered.count
   }
 
   pending(recipient: RecipientKey, after: number, limit: PendingLimit): Reading {
@@ -61,7 +59,7 @@ export class Reader {
     let bytes = 0
     for (const row of rows) {
       if (!isIntact(row)) {
-        this.#report(row)
+        this.#altered.report(row.seq, row.messageId)
         altered.push({ recipient, seq: row.seq, attempts: attemptsOf(row) })
         continue
       }
@@ -71,11 +69,5 @@ export class Reader {
       if (deliveries.length >= limit.messages) break
     }
     return { deliveries, altered }
-  }
-
-  #report({ seq, messageId }: Row): void {
-    if (this.#corrupt.has(seq) || this.#corrupt.size >= MAX_REMEMBERED) return
-    this.#corrupt.add(seq)
-    this.#log.critical('stored message was altered on disk and is not delivered', { messageId })
   }
 }

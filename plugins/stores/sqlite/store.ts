@@ -5,6 +5,7 @@ import {
   type DeadLetterId,
   type DeadLetterList,
   type DeadLetterPage,
+  type DueMessages,
   type LedgerRow,
   type Log,
   type PendingDelivery,
@@ -14,6 +15,7 @@ import {
   type RecipientKey,
   type RecipientRecord,
   type RevivedDelivery,
+  type ScheduledMessage,
   SlipstreamError,
   type Store,
   type StoreContext,
@@ -25,7 +27,7 @@ import {
 import { openDatabase } from './database.ts'
 import { storeFailure } from './failure.ts'
 import { OpenStore } from './open-store.ts'
-import type { Altered, Reading } from './reader.ts'
+import type { Reading } from './reader.ts'
 
 export interface SqliteStoreOptions {
   readonly path: string
@@ -83,6 +85,12 @@ export class SqliteStore implements Store {
 
   async recall(recipient: RecipientKey, seqs: readonly number[]): Promise<readonly PendingDelivery[]> {
     return this.#read(({ reader }) => reader.recall(recipient, seqs))
+  }
+
+  async scheduled(dueBy: number, limit: PendingLimit, after?: ScheduledMessage): Promise<DueMessages> {
+    const { altered, ...messages } = this.#use((store) => store.scheduled.due(dueBy, limit, after))
+    if (altered.length > 0) this.#setAside(altered.length, (store) => store.scheduled.setAside(altered))
+    return messages
   }
 
   async saveRecipient(recipient: RecipientRecord): Promise<RecipientKey> {
@@ -144,16 +152,16 @@ export class SqliteStore implements Store {
   /** Runs what reads deliveries, and gives up those that must not be delivered. */
   #read(work: (store: OpenStore) => Reading): readonly PendingDelivery[] {
     const { deliveries, altered } = this.#use(work)
-    if (altered.length > 0) this.#quarantine(altered)
+    if (altered.length > 0) this.#setAside(altered.length, (store) => store.deadLetters.quarantine(altered))
     return deliveries
   }
 
   /** Reading must go on also when this cannot be written: an altered message is left out each time. */
-  #quarantine(altered: readonly Altered[]): void {
+  #setAside(count: number, work: (store: OpenStore) => void): void {
     try {
-      this.#change((store) => store.deadLetters.quarantine(altered))
+      this.#change(work)
     } catch (error) {
-      this.#options.log.error('altered messages could not be made dead letters', { count: altered.length, error })
+      this.#options.log.error('altered messages could not be set aside', { count, error })
     }
   }
 

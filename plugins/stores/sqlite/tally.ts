@@ -28,6 +28,7 @@ export class Tally {
   deadLetters = 0
   /** Deliveries that are given up because their message was altered on disk. */
   altered = 0
+  scheduled = 0
   readonly #changes = new Map<RecipientKey, Sums>()
 
   /** The changes, by recipient. */

@@ -1,4 +1,4 @@
-import type { Batch, Entry, RecipientKey, StoreVerdict } from '../../../core/index.ts'
+import type { Batch, Entry, Message, RecipientKey, ScheduledKey, StoreVerdict } from '../../../core/index.ts'
 import { problemOf } from '../../../core/index.ts'
 import { judgeSameId } from '../repetition.ts'
 import { Retries } from './attempts.ts'
@@ -10,6 +10,7 @@ import type { Ledger } from './ledger.ts'
 import { Messages } from './messages.ts'
 import type { Meta } from './meta.ts'
 import type { Queues } from './queues.ts'
+import type { ScheduledMessages } from './scheduled.ts'
 import { Settlements } from './settlements.ts'
 import type { Tally } from './tally.ts'
 
@@ -20,6 +21,7 @@ interface WriterParts {
   readonly ledger: Ledger
   readonly queues: Queues
   readonly deadLetters: DeadLetters
+  readonly scheduled: ScheduledMessages
   readonly now: () => number
 }
 
@@ -89,27 +91,37 @@ export class Writer {
     }
   }
 
-  #store({ message, recipients }: Entry): StoreVerdict {
+  #store(entry: Entry): StoreVerdict {
+    const { message } = entry
+    if (message.scheduledFor !== undefined) return this.#postpone(entry, message.scheduledFor)
     const { originInstanceId, originSequence } = message
     const { epoch, n } = originSequence
     if (this.#parts.intervals.has(originInstanceId, epoch, n)) {
       return { status: 'duplicate', recipients: this.#messages.recipientsOf(message) }
     }
-    const verdict = this.#insert({ message, recipients })
+    const verdict = this.#insert(entry)
     // Last, because a savepoint cannot take back what the intervals keep in memory.
     if (verdict.status !== 'conflict') this.#parts.intervals.add(originInstanceId, epoch, n)
     return verdict
   }
 
-  #insert({ message, recipients }: Entry): StoreVerdict {
+  #postpone({ message, recipients }: Entry, dueAt: number): StoreVerdict {
+    const verdict = this.#judgeId(message) ?? this.#parts.scheduled.judge(message)
+    if (verdict) return verdict
+    this.#parts.scheduled.add(message, dueAt, recipients.length)
+    return { status: 'scheduled' }
+  }
+
+  #insert({ message, recipients, releases }: Entry): StoreVerdict {
     const now = this.#parts.now()
     const seq = this.#last.seq + 1
+    const held = releases === undefined ? this.#parts.scheduled.judge(message) : this.#release(message, releases)
+    if (held) return held
     if (!this.#messages.insert(seq, message, now, recipients.length)) {
-      const { messageId, clusterGroupId } = message
-      const known = this.#messages.newest(messageId, clusterGroupId)
-      const verdict = known && judgeSameId(message, known, now)
+      // One that is released was judged when it was accepted.
+      const verdict = releases === undefined ? this.#judgeId(message) : undefined
       if (verdict) return verdict
-      this.#messages.supersede(messageId, clusterGroupId)
+      this.#messages.supersede(message.messageId, message.clusterGroupId)
       this.#messages.insert(seq, message, now, recipients.length)
     }
     for (const recipient of recipients) this.#deliver.run(this.#queueOf(recipient), seq)
@@ -123,11 +135,25 @@ export class Writer {
     if (queue === undefined) throw new RangeError(`recipient ${recipient} is unknown`)
     return queue
   }
+
+  /** Undefined when the scheduled message was there, and is gone now. */
+  #release(message: Message, key: ScheduledKey): StoreVerdict | undefined {
+    if (this.#parts.scheduled.take(key)) return undefined
+    return { status: 'duplicate', recipients: this.#messages.recipientsOf(message) }
+  }
+
+  #judgeId(message: Message): StoreVerdict | undefined {
+    const known = this.#messages.newest(message.messageId, message.clusterGroupId)
+    return known && judgeSameId(message, known, this.#parts.now())
+  }
 }
 
 function count(entries: readonly Entry[], verdicts: readonly StoreVerdict[], tally: Tally): void {
-  entries.forEach(({ recipients }, index) => {
-    if (verdicts[index]?.status !== 'stored') return
+  entries.forEach(({ recipients, releases }, index) => {
+    const status = verdicts[index]?.status
+    if (status === 'scheduled') tally.scheduled++
+    if (status !== 'stored') return
+    if (releases !== undefined) tally.scheduled--
     tally.messages++
     for (const recipient of recipients) tally.target(recipient)
   })

@@ -228,7 +228,7 @@ describe('plugins/stores/sqlite', () => {
       disk.failNext('SQLITE_IOERR_WRITE')
       await rejectsWith('SLP_STORE_LOST', trial.write([trial.message()]))
       expect(await trial.waiting(aws)).to.deep.equal(['b'])
-      expect(events).to.include('altered messages could not be made dead letters')
+      expect(events).to.include('altered messages could not be set aside')
       await trial.reopen()
       expect(await trial.waiting(aws)).to.deep.equal(['b'])
       expect(await trial.dead()).to.have.length(1)
