@@ -100,14 +100,14 @@ describe('a recipient that is forgotten', () => {
     const subject = await started()
     const { slow } = subject
     slow.slowDown()
-    const asInstance = await subject.connect('app', () => 'ACK', 'instance')
+    const asInstance = await subject.connect('app', () => 'ACK', { role: 'instance' })
     const forgetting = subject.kernel.forget('app')
     await subject.rest()
     slow.goOn()
     await subject.rest()
     await forgetting
     expect(asInstance.closed).to.equal(CloseCode.TRY_AGAIN_LATER)
-    const again = await subject.connect('app', () => 'ACK', 'instance')
+    const again = await subject.connect('app', () => 'ACK', { role: 'instance' })
     await subject.publish('m-1')
     expect(again.got).to.deep.equal(['m-1'])
   })
@@ -121,7 +121,7 @@ describe('a recipient that is forgotten', () => {
     await subject.publish('m-3')
     const pending = () => subject.bus.recipients().find(({ name }) => name === 'gcp-1')?.pending
     expect(pending()).to.equal(1)
-    const peer = await subject.connect('gcp-1', () => 'ACK', 'instance')
+    const peer = await subject.connect('gcp-1', () => 'ACK', { role: 'instance' })
     await subject.pass(10)
     expect(peer.got).to.deep.equal(['m-3'])
     expect(pending()).to.equal(0)

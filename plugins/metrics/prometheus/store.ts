@@ -7,6 +7,8 @@ export function measureStore({ hooks, storeStatistics }: Kernel, registry: Regis
   gauge(registry, { name: 'store_messages', help: 'Messages in the store.' }, () => single(storeStatistics().messages))
   const pending = 'Deliveries in the store that are not settled.'
   gauge(registry, { name: 'store_pending', help: pending }, () => single(storeStatistics().pending))
+  const waiting = 'Messages that are on disk and wait for their notBefore.'
+  gauge(registry, { name: 'scheduled_messages', help: waiting }, () => single(storeStatistics().scheduled))
   gauge(registry, { name: 'store_bytes', help: 'Size of the store.' }, () => single(storeStatistics().bytes))
   // Which figures a store has beside is known once it is open.
   hooks.start.tap(() => {

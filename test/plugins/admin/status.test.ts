@@ -26,7 +26,7 @@ describe('status-api', () => {
     expect(body).to.deep.include({ instanceId: 'aws-1', version: VERSION, tags: ['eu'], draining: false, backlog: 2 })
     expect(body.links).to.deep.equal({ instances: 1, clients: 2 })
     expect(body.uptimeSeconds).to.be.within(0, 20)
-    expect(body.store).to.include({ messages: 1, pending: 2 })
+    expect(body.store).to.include({ messages: 1, pending: 2, scheduled: 0 })
   })
 
   it('has a line for each recipient, linked or not', async () => {

@@ -141,8 +141,13 @@ export async function temporaryFile(content: string, mode = 0o600): Promise<stri
 }
 
 /** Publishes a message of type SK and waits until it is acknowledged. */
-export async function publish(client: Client, messageId: string, value: unknown = 'a value'): Promise<void> {
-  client.send({ type: 'SK', messageId, key: 'a key', value })
+export async function publish(
+  client: Client,
+  messageId: string,
+  value: unknown = 'a value',
+  members: object = {},
+): Promise<void> {
+  client.send({ type: 'SK', messageId, key: 'a key', value, ...members })
   await eventually(() => client.received.some((message) => message.type === 'ACK' && message.messageId === messageId))
 }
 

@@ -101,6 +101,8 @@ function endNow(end: Ended): Promise<void> {
 class Bench {
   readonly runtime: ManualRuntime
   readonly store: MemoryStore
+  /** All frames that came to who publishes, oldest first. */
+  readonly told: Readonly<Record<string, unknown>>[] = []
   readonly #network: MemoryNetwork
   #publisher: MemoryConnection | undefined
 
@@ -136,7 +138,7 @@ class Bench {
 
   /** Publishes these, as somebody without a name. Of ids alone, an SK of a key of its own each. */
   async publish(...messages: readonly (string | Readonly<Record<string, unknown>>)[]): Promise<void> {
-    this.#publisher ??= this.#dial()
+    this.#publisher ??= this.#dial({}, (text) => this.told.push(JSON.parse(text)))
     for (const message of messages) {
       const members = typeof message === 'string' ? { messageId: message, key: message } : message
       this.#publisher.send(JSON.stringify({ type: 'SK', value: 1, ...members }))
@@ -144,13 +146,13 @@ class Bench {
     await this.rest()
   }
 
-  /** Connects an application of that name, or a neighbouring instance, which answers as the test says. */
+  /** Connects an application of that name, or what it says it is, which answers as the test says. */
   async connect(
     name: string,
     answers: Answers = () => undefined,
-    role: Introduction['role'] = 'client',
+    remote: Partial<Introduction> = {},
   ): Promise<Application> {
-    const application = new Application(this.#dial(name, role), answers)
+    const application = new Application(this.#dial({ instanceId: name, ...remote }), answers)
     await this.rest()
     return application
   }
@@ -191,9 +193,9 @@ class Bench {
     return (await this.store.pending(key, 0, { messages: 1, bytes: 1 }))[0]?.attempts
   }
 
-  #dial(instanceId?: string, role: Introduction['role'] = 'client'): MemoryConnection {
-    const connection = this.#network.dial({ url: 'memory://bus' }, introduction({ instanceId, role }))
-    connection.handle({ frame: () => {}, closed: () => {} })
+  #dial(remote: Partial<Introduction>, frame: (text: string) => void = () => {}): MemoryConnection {
+    const connection = this.#network.dial({ url: 'memory://bus' }, introduction(remote))
+    connection.handle({ frame, closed: () => {} })
     return connection
   }
 }
@@ -205,6 +207,8 @@ export type Answers = (messageId: string, before: number) => Answer | undefined
 export class Application {
   /** Ids of all that came, oldest first. */
   readonly got: string[] = []
+  /** Their frames. */
+  readonly frames: string[] = []
   closed: number | undefined
   readonly #connection: MemoryConnection
 
@@ -216,6 +220,7 @@ export class Application {
         if (type === 'ACK' || type === 'NACK') return
         const answer = answers(messageId, this.got.length)
         this.got.push(messageId)
+        this.frames.push(text)
         if (answer === 'ACK') this.ack(messageId)
         else if (answer) this.nack(messageId, answer)
       },
@@ -231,6 +236,10 @@ export class Application {
 
   nack(messageId: string, answer: Exclude<Answer, 'ACK'>): void {
     this.#connection.send(JSON.stringify({ type: 'NACK', messageId, reason: 'no', ...answer }))
+  }
+
+  send(frame: string): void {
+    this.#connection.send(frame)
   }
 
   close(): void {

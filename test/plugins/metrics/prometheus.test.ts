@@ -94,6 +94,7 @@ describe('prometheus', () => {
       'deliveries{state="collapsed"}',
       'deliveries{state="forgotten"}',
       'store_pending',
+      'scheduled_messages',
       'plugin_faults_total{plugin="http"}',
     ]) {
       expect(valueIn(all, series), series).to.equal(0)
@@ -308,9 +309,12 @@ describe('prometheus', () => {
   it('tells the figures of the store, those of its kind included', async () => {
     const { connect, series } = await startMetered({ store: await sqliteStore() })
     connect({ instanceId: 'pi-1' })
-    await publish(connect(), 'm-1')
+    const publisher = connect()
+    await publish(publisher, 'm-1')
+    await publish(publisher, 'm-2', 'a value', { notBefore: Date.now() + 60_000 })
     expect(await series('store_messages')).to.equal(1)
     expect(await series('store_pending')).to.equal(1)
+    expect(await series('scheduled_messages')).to.equal(1)
     expect(await series('store_bytes')).to.be.above(4_096)
     expect(await series('store_wal_bytes')).to.be.above(0)
   })
