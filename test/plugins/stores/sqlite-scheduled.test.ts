@@ -10,8 +10,8 @@ import { checksumOf } from '../../../plugins/stores/sqlite/checksum.ts'
 import { SqliteStore } from '../../../plugins/stores/sqlite/index.ts'
 import { STEPS } from '../../../plugins/stores/sqlite/migrations.ts'
 
-/** Steps of the schema before there were scheduled messages. */
-const STEPS_BEFORE = 3
+/** Steps of a schema that knew no scheduled messages. */
+const STEPS_BEFORE = 2
 
 describe('plugins/stores/sqlite: scheduled messages', () => {
   let folder: string
