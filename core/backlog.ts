@@ -1,8 +1,11 @@
+import { RevivedPlaces } from './revived-places.ts'
 import type { PendingDelivery, RecipientKey, Store } from './store.ts'
 
 /** How much of one recipient's backlog is held in memory at most. The rest waits on disk. */
 const MAX_HELD_MESSAGES = 2_048
 const MAX_HELD_CHARACTERS = 1024 * 1024
+/** So many that were revived are read at once. */
+const RECALL_MESSAGES = 64
 const REFILL = Object.freeze({ messages: 256, bytes: 1024 * 1024 })
 
 /**
@@ -22,6 +25,10 @@ export class Backlog {
   #behind: boolean
   #reading = false
   #offeredWhileReading = false
+  /** Places at or before `#last` that wait again. They are read before anything else. */
+  readonly #revived = new RevivedPlaces()
+  /** Whether dead letters are being revived: what is read meanwhile may hold some of them, or not. */
+  #reviving = false
   /** Raised when what is being read may lack something: it is thrown away. */
   #generation = 0
   /** Deliveries that were taken and neither settled nor given back. */
@@ -38,12 +45,13 @@ export class Backlog {
 
   /** Deliveries that are not settled, held or not, in flight or not. */
   get pending(): number {
-    return this.#unread + this.#held + this.#taken
+    return this.#unread + this.#revived.size + this.#held + this.#taken
   }
 
   /** Whether reading from the store would bring more. */
   get wantsRefill(): boolean {
-    return this.#behind && !this.#reading && this.#held === 0
+    if (this.#reading || this.#reviving) return false
+    return this.#revived.size > 0 ? !this.#isFull : this.#behind && this.#held === 0
   }
 
   /** A delivery that was committed just now. */
@@ -60,16 +68,21 @@ export class Backlog {
     this.#last = delivery.seq
   }
 
-  /** Deliveries that are pending again: dead letters that were revived. */
-  revive(deliveries: readonly PendingDelivery[]): void {
-    const read = deliveries.filter(({ seq }) => seq <= this.#last)
-    this.#taken += read.length
-    this.giveBack(read)
-    // Those behind what was read so far will be read in their turn.
-    if (read.length === deliveries.length) return
-    this.#unread += deliveries.length - read.length
-    this.#behind = true
+  /** Dead letters are about to be revived: nothing is read until `revive` says which. */
+  awaitRevival(): void {
+    this.#reviving = true
     if (this.#reading) this.#discardReading()
+  }
+
+  /** At these places, deliveries are pending again; or may be, if the store could not say. */
+  revive(places: readonly number[]): void {
+    const passed = places.filter((seq) => seq <= this.#last)
+    this.#reviving = false
+    this.#revived.add(passed)
+    // Those behind what was read so far are read in their turn.
+    if (passed.length === places.length) return
+    this.#unread += places.length - passed.length
+    this.#behind = true
   }
 
   /** Reads one delivery anew that was taken before. Undefined when it is not pending any more. */
@@ -99,31 +112,23 @@ export class Backlog {
 
   /** Deliveries that were taken and could not be brought: they come first again, in their old order. */
   giveBack(deliveries: readonly PendingDelivery[]): void {
-    if (deliveries.length === 0) return
-    this.#ready = this.#ready.slice(this.#next)
-    this.#next = 0
     this.#taken -= deliveries.length
-    this.#hold(deliveries)
-    this.#ready.sort((one, other) => one.seq - other.seq)
+    this.#insert(deliveries)
   }
 
   settled(): void {
     this.#taken--
   }
 
-  /** Reads the next deliveries from the store. Resolves to whether there may be more. */
+  /** Reads the next deliveries from the store. Resolves to whether there is something to take, or may be. */
   async refill(): Promise<boolean> {
     const generation = this.#generation
     this.#reading = true
     this.#offeredWhileReading = false
     try {
-      const deliveries = await this.#store.pending(this.#key(), this.#last, REFILL)
-      if (generation !== this.#generation) return this.#behind
-      this.#hold(deliveries)
-      this.#last = deliveries.at(-1)?.seq ?? this.#last
-      this.#behind = deliveries.length > 0 || this.#offeredWhileReading
-      this.#unread = this.#behind ? Math.max(0, this.#unread - deliveries.length) : 0
-      return this.#behind
+      if (this.#revived.size > 0) await this.#recallRevived(generation)
+      else await this.#readOn(generation)
+      return this.#held > 0 || this.#behind || this.#revived.size > 0
     } finally {
       if (generation === this.#generation) this.#reading = false
     }
@@ -139,6 +144,24 @@ export class Backlog {
     this.#taken = 0
     this.#unread = pending
     this.#behind = pending > 0
+    this.#revived.drop(this.#revived.size)
+  }
+
+  async #readOn(generation: number): Promise<void> {
+    const deliveries = await this.#store.pending(this.#key(), this.#last, REFILL)
+    if (generation !== this.#generation) return
+    this.#hold(deliveries)
+    this.#last = deliveries.at(-1)?.seq ?? this.#last
+    this.#behind = deliveries.length > 0 || this.#offeredWhileReading
+    this.#unread = this.#behind ? Math.max(0, this.#unread - deliveries.length) : 0
+  }
+
+  async #recallRevived(generation: number): Promise<void> {
+    const places = this.#revived.first(RECALL_MESSAGES)
+    const deliveries = await this.#store.recall(this.#key(), places)
+    if (generation !== this.#generation) return
+    this.#revived.drop(places.length)
+    this.#insert(deliveries)
   }
 
   #discardReading(): void {
@@ -152,6 +175,15 @@ export class Backlog {
 
   get #isFull(): boolean {
     return this.#held >= MAX_HELD_MESSAGES || this.#heldCharacters >= MAX_HELD_CHARACTERS
+  }
+
+  /** Holds deliveries that have their places among those that are held. */
+  #insert(deliveries: readonly PendingDelivery[]): void {
+    if (deliveries.length === 0) return
+    this.#ready = this.#ready.slice(this.#next)
+    this.#next = 0
+    this.#hold(deliveries)
+    this.#ready.sort((one, other) => one.seq - other.seq)
   }
 
   #hold(deliveries: readonly PendingDelivery[]): void {

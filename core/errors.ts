@@ -52,6 +52,8 @@ const TEXTS = {
   SLP_SERVICE_TAKEN: (name: string) => `The service "${name}" is provided already. Load one of its providers.`,
   SLP_PEER_CONFIGURED: (name: string) =>
     `"${name}" is a peer of the configuration. Remove it there first; it would be back at once.`,
+  SLP_REPLAY_QUEUE: (jobs: number) =>
+    `${jobs} replay jobs have not ended yet. Wait until one has, or cancel those that are not needed; then replay again.`,
   SLP_TRANSPORT_UNKNOWN: (url: string) =>
     `No transport dials ${url}. Use ws:// or wss://, or load a plugin that speaks this protocol.`,
   SLP_LISTEN: (address: string, problem: string) =>

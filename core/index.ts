@@ -49,6 +49,16 @@ export type { Received } from './protocol/received.ts'
 export { type Member, scanItems, scanMembers } from './protocol/scan.ts'
 export { reachable } from './reach.ts'
 export type { Recipient } from './recipient.ts'
+export {
+  type FrozenReplay,
+  isUnfinished,
+  type ReplayEnding,
+  type ReplayId,
+  type ReplayJob,
+  type ReplayOrder,
+  type ReplayState,
+  type SelectedLetter,
+} from './replay.ts'
 export type { Exclusion, Route, RouteReason } from './route.ts'
 export type { Runtime, Timer } from './runtime/runtime.ts'
 export { systemRuntime } from './runtime/system.ts'

@@ -44,7 +44,7 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     log: parts.log,
     hooks: guard.hooksFor(owner, hooks, assertOpen),
     deliveries: new Deliveries(context, plugin),
-    deadLetters: new DeadLetters(() => parts.store, context.everyone),
+    deadLetters: new DeadLetters({ store: () => parts.store, recipients: context.everyone, group: context.group }),
     get instanceId() {
       return context.instanceId()
     },

@@ -28,7 +28,7 @@ export class KeyOrder {
     if (!busy) {
       this.#busy.set(key, { holder: seq, waiting: [] })
     } else if (busy.holder !== seq) {
-      busy.waiting.push(seq)
+      inOrder(busy.waiting, seq)
       this.#parked++
     }
     return !busy || busy.holder === seq
@@ -57,4 +57,11 @@ export class KeyOrder {
     this.#busy.clear()
     this.#parked = 0
   }
+}
+
+/** Puts it in its place: nearly always the last, but a dead letter that was revived is older than what waits. */
+function inOrder(waiting: number[], seq: number): void {
+  let place = waiting.length
+  while (place > 0 && (waiting[place - 1] as number) > seq) place--
+  waiting.splice(place, 0, seq)
 }

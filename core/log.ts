@@ -16,6 +16,8 @@ export interface LogFields {
   readonly code?: string | number
   readonly reason?: string
   readonly status?: string
+  /** Number of a replay job. */
+  readonly job?: number
   readonly count?: number
   readonly bytes?: number
   readonly milliseconds?: number

@@ -185,9 +185,14 @@ export class Outbox {
     if (forwardings.length > 0) this.#context.hooks.forwarded.call(forwardings)
   }
 
-  /** Dead letters that are deliveries again. */
-  revive(deliveries: readonly PendingDelivery[]): void {
-    this.#backlog.revive(deliveries)
+  /** Dead letters are about to be deliveries again: nothing is read until `revive` says which. */
+  awaitRevival(): void {
+    this.#backlog.awaitRevival()
+  }
+
+  /** Dead letters are deliveries again, at these places; or may be, if the store could not say. */
+  revive(places: readonly number[]): void {
+    this.#backlog.revive(places)
     this.pump()
   }
 

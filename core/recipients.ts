@@ -60,8 +60,10 @@ export class Recipients {
     return this.#durable.get(name)
   }
 
-  durableByKey(key: RecipientKey): DurableRecipient | undefined {
-    for (const recipient of this.#durable.values()) if (recipient.key === key) return recipient
+  /** What brings its deliveries to whoever has that key in the store. */
+  outboxOf(key: RecipientKey): Outbox | SelfRecipient | undefined {
+    if (key === this.self.key) return this.self
+    for (const recipient of this.#durable.values()) if (recipient.key === key) return recipient.outbox
     return undefined
   }
 

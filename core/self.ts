@@ -66,6 +66,17 @@ export class SelfRecipient implements Recipient {
     this.pump()
   }
 
+  /** Dead letters are about to be deliveries again: nothing is read until `revive` says which. */
+  awaitRevival(): void {
+    this.#backlog.awaitRevival()
+  }
+
+  /** Dead letters are deliveries again, at these places; or may be, if the store could not say. */
+  revive(places: readonly number[]): void {
+    this.#backlog.revive(places)
+    this.pump()
+  }
+
   offer(delivery: PendingDelivery): void {
     this.#backlog.offer(delivery)
   }

@@ -1,4 +1,5 @@
 import type { Message } from './message.ts'
+import type { FrozenReplay, ReplayEnding, ReplayId, ReplayJob, ReplayOrder, SelectedLetter } from './replay.ts'
 import type { Runtime } from './runtime/runtime.ts'
 
 /**
@@ -92,12 +93,42 @@ export interface Store {
   /** Dead letters that match, oldest first, beginning behind `after`; and how many match in all. */
   deadLetters(filter: DeadLetterFilter, page: DeadLetterPage): Promise<DeadLetterList>
 
+  /** The text of the message of a dead letter; undefined when there is none, or it was altered on disk. */
+  deadLetterText(id: DeadLetterId): Promise<string | undefined>
+
   /**
-   * Makes deliveries of dead letters again, with the ids and places that they had and no attempts counted. Resolves to
-   * them, oldest first; those that are gone, whose recipient is forgotten, or whose message was altered on disk are left
-   * out. Reviving twice does no harm.
+   * Selects the dead letters that match now and belong to no unfinished replay job, `limit` at most, those with the oldest
+   * places first. They are the job's alone until it ends; what dies later is not among them. With nothing to select, the
+   * job is done.
    */
-  reviveDeadLetters(ids: readonly DeadLetterId[]): Promise<readonly RevivedDelivery[]>
+  createReplay(order: ReplayOrder): Promise<FrozenReplay>
+
+  /** What is left of the selection of an unfinished job: the next ones, those with the oldest places first. */
+  replaySelection(replay: ReplayId, limit: number): Promise<readonly SelectedLetter[]>
+
+  /**
+   * Makes deliveries again of dead letters that a job has selected, with the ids and places that they had and no attempts
+   * counted, and counts them in the job, in one transaction. Resolves to them, oldest first. Those that are gone, whose
+   * recipient is forgotten, or whose message was altered on disk are skipped; so is one that is a delivery already. When
+   * nothing of the selection is left after that, the job is done.
+   *
+   * A delivery that was revived and dies again is counted in the job's `failed` in the same transaction, however long after.
+   * Ids that are not the job's (any more) change nothing. Nothing is revived once the job has ended, or more than
+   * `maxFailures` have failed. Reviving twice does no harm.
+   */
+  reviveDeadLetters(replay: ReplayId, ids: readonly DeadLetterId[]): Promise<readonly RevivedDelivery[]>
+
+  /**
+   * Ends a job before it is done: what is left of its selection stays dead, and may be selected by another one. One that has
+   * ended, or is not known, stays as it is.
+   */
+  endReplay(replay: ReplayId, ending: ReplayEnding): Promise<void>
+
+  /** Replay jobs, newest first: the unfinished ones, and the newest 1,000 that have ended. */
+  replays(): Promise<readonly ReplayJob[]>
+
+  /** One replay job, as it stands; undefined when it is not known (any more). */
+  replayJob(replay: ReplayId): Promise<ReplayJob | undefined>
 
   /** Forgets dead letters for good; their deliveries stay counted as dead. Resolves to how many there were. */
   discardDeadLetters(ids: readonly DeadLetterId[]): Promise<number>

@@ -7,6 +7,7 @@ import { purgingCases } from './store-cases/purging.ts'
 import { readingCases } from './store-cases/reading.ts'
 import { recipientCases } from './store-cases/recipients.ts'
 import { repetitionCases } from './store-cases/repetition.ts'
+import { replayCases } from './store-cases/replays.ts'
 import { schedulingCases } from './store-cases/scheduling.ts'
 import { writingCases } from './store-cases/writing.ts'
 import { type StoreCase, type StoreUnderTest, storeCases } from './store-trial.ts'
@@ -31,6 +32,7 @@ export function storeSuite(makeStore: () => StoreUnderTest): readonly StoreCase[
     ...absenceCases,
     ...failureCases,
     ...deadLetterCases,
+    ...replayCases,
     ...purgingCases,
     ...ledgerCases,
   })

@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict'
 import type { Message } from '../message.ts'
+import type { ReplayId, ReplayJob, ReplayOrder } from '../replay.ts'
 import type {
   Attempts,
   Batch,
   DeadLetter,
   DeadLetterFilter,
+  DeadLetterId,
   Death,
   LedgerRow,
   PendingLimit,
   RecipientKey,
   RecipientRecord,
+  RevivedDelivery,
   Settlement,
   Store,
   StoreState,
@@ -134,6 +137,32 @@ export class StoreTrial {
   /** Gives deliveries up, all for the same reason. */
   async die(deliveries: readonly Settlement[], death: Partial<Death> = {}): Promise<void> {
     await this.batch({ deaths: deliveries.map((delivery) => this.death(delivery, death)) })
+  }
+
+  /** Selects these dead letters, or all that match, for a replay job of its own. */
+  async freeze(wish: readonly DeadLetterId[] | DeadLetterFilter = {}, order: Partial<ReplayOrder> = {}) {
+    const filter = 'length' in wish ? { ids: wish } : wish
+    const given = { by: 'operator', filter, perSecond: 100, limit: 1_000, maxFailures: () => 10, ...order }
+    return this.store.createReplay(given)
+  }
+
+  /** Revives the next ones of a job, oldest first. */
+  async step(replay: ReplayId, limit = 1_000): Promise<readonly RevivedDelivery[]> {
+    const selected = await this.store.replaySelection(replay, limit)
+    return this.store.reviveDeadLetters(
+      replay,
+      selected.map(({ id }) => id),
+    )
+  }
+
+  /** Makes deliveries of these dead letters again. */
+  async revive(ids: readonly DeadLetterId[]): Promise<readonly RevivedDelivery[]> {
+    const { job } = await this.freeze(ids)
+    return this.step(job.id)
+  }
+
+  async replay(id: ReplayId): Promise<ReplayJob> {
+    return (await this.store.replayJob(id)) ?? assert.fail(`job ${id} is not remembered`)
   }
 
   /** All dead letters that match. */

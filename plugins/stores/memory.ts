@@ -7,6 +7,7 @@ import {
   type Death,
   type DueMessages,
   type Entry,
+  type FrozenReplay,
   type LedgerRow,
   type Message,
   type PendingDelivery,
@@ -16,9 +17,14 @@ import {
   type PurgeLimits,
   type RecipientKey,
   type RecipientRecord,
+  type ReplayEnding,
+  type ReplayId,
+  type ReplayJob,
+  type ReplayOrder,
   type RevivedDelivery,
   type ScheduledKey,
   type ScheduledMessage,
+  type SelectedLetter,
   type Store,
   type StoreContext,
   type StoreState,
@@ -30,7 +36,8 @@ import {
 import { Accounts } from './memory/accounts.ts'
 import { type Grave, KeptDeadLetters } from './memory/dead-letters.ts'
 import { KeptMessages } from './memory/messages.ts'
-import { KeptRecipients, NO_ATTEMPTS } from './memory/recipients.ts'
+import { KeptRecipients, NO_ATTEMPTS, type Waiting } from './memory/recipients.ts'
+import { KeptReplays } from './memory/replays.ts'
 import { KeptSchedule } from './memory/schedule.ts'
 
 /**
@@ -57,6 +64,7 @@ export class MemoryStore implements Store {
     message: (seq) => this.#messages.at(seq),
     name: (key) => this.#accounts.of(key).name,
   })
+  readonly #replays = new KeptReplays(this.#deadLetters)
   #context: StoreContext | undefined
   #identity: { readonly instanceId: string; readonly epoch: string } | undefined
   #lastSequence = 0
@@ -94,10 +102,9 @@ export class MemoryStore implements Store {
     let bytes = 0
     for (const [seq, waiting] of this.#recipients.waitingFor(recipient)) {
       if (seq <= after) continue
-      const message = this.#messages.at(seq)
-      bytes += Buffer.byteLength(message.text)
+      bytes += Buffer.byteLength(this.#messages.at(seq).text)
       if (deliveries.length > 0 && bytes > limit.bytes) break
-      deliveries.push({ seq, message, ...waiting })
+      deliveries.push(this.#delivery(seq, waiting))
       if (deliveries.length >= limit.messages) break
     }
     return deliveries
@@ -108,7 +115,7 @@ export class MemoryStore implements Store {
     const deliveries: PendingDelivery[] = []
     for (const seq of [...new Set(seqs)].sort((one, other) => one - other)) {
       const waiting = this.#recipients.waitingFor(recipient).get(seq)
-      if (waiting) deliveries.push({ seq, message: this.#messages.at(seq), ...waiting })
+      if (waiting) deliveries.push(this.#delivery(seq, waiting))
     }
     return deliveries
   }
@@ -153,9 +160,42 @@ export class MemoryStore implements Store {
     return this.#deadLetters.list(filter, page)
   }
 
-  async reviveDeadLetters(ids: readonly DeadLetterId[]): Promise<readonly RevivedDelivery[]> {
+  async deadLetterText(id: DeadLetterId): Promise<string | undefined> {
     this.#opened()
-    return ids.flatMap((id) => this.#revive(id) ?? []).sort((one, other) => one.seq - other.seq)
+    const { seq } = this.#deadLetters.at(id) ?? {}
+    return seq === undefined ? undefined : this.#messages.at(seq).text
+  }
+
+  async createReplay(order: ReplayOrder): Promise<FrozenReplay> {
+    return this.#replays.create(order, this.#now())
+  }
+
+  async replaySelection(replay: ReplayId, limit: number): Promise<readonly SelectedLetter[]> {
+    this.#opened()
+    return this.#replays.selection(replay).slice(0, limit)
+  }
+
+  async reviveDeadLetters(replay: ReplayId, ids: readonly DeadLetterId[]): Promise<readonly RevivedDelivery[]> {
+    const now = this.#now()
+    if (!this.#replays.goesOn(replay)) return []
+    const chosen = this.#replays.selection(replay).filter(({ id }) => ids.includes(id))
+    const revived = chosen.flatMap((letter) => this.#revive(letter, replay) ?? [])
+    this.#replays.advance(replay, { replayed: revived.length, skipped: chosen.length - revived.length }, now)
+    return revived
+  }
+
+  async endReplay(replay: ReplayId, ending: ReplayEnding): Promise<void> {
+    this.#replays.end(replay, ending, this.#now())
+  }
+
+  async replays(): Promise<readonly ReplayJob[]> {
+    this.#opened()
+    return this.#replays.all()
+  }
+
+  async replayJob(replay: ReplayId): Promise<ReplayJob | undefined> {
+    this.#opened()
+    return this.#replays.at(replay)
   }
 
   async discardDeadLetters(ids: readonly DeadLetterId[]): Promise<number> {
@@ -246,9 +286,16 @@ export class MemoryStore implements Store {
     return { status: 'stored', seq }
   }
 
+  #delivery(seq: number, { attempts, dueAt }: Waiting): PendingDelivery {
+    return { seq, message: this.#messages.at(seq), attempts, dueAt }
+  }
+
   #bury(death: Death, diedAt: number): void {
     const { recipient, seq } = death
-    if (this.#recipients.remove(recipient, seq, 'dead')) this.#deadLetters.add({ ...death, diedAt, count: 1 })
+    const delivery = this.#recipients.remove(recipient, seq, 'dead')
+    if (!delivery) return
+    if (delivery.replay !== undefined) this.#replays.countFailure(delivery.replay)
+    this.#deadLetters.add({ ...death, diedAt, count: 1 })
   }
 
   /** Leaves one dead letter for all that was forgotten with a recipient. */
@@ -257,11 +304,13 @@ export class MemoryStore implements Store {
     this.#forgotten += count
   }
 
-  #revive(id: DeadLetterId): RevivedDelivery | undefined {
-    const { recipient, seq } = this.#deadLetters.at(id) ?? {}
-    if (recipient === undefined || seq === undefined || !this.#recipients.has(recipient)) return undefined
+  #revive({ id, recipient, seq }: SelectedLetter, replay: ReplayId): RevivedDelivery | undefined {
+    if (seq === undefined || !this.#recipients.has(recipient)) {
+      this.#deadLetters.release([id])
+      return undefined
+    }
     this.#deadLetters.remove([id])
-    if (!this.#recipients.revive(recipient, seq)) return undefined
+    if (!this.#recipients.revive(recipient, seq, replay)) return undefined
     return { recipient, seq, message: this.#messages.at(seq), attempts: NO_ATTEMPTS, dueAt: 0 }
   }
 

@@ -14,7 +14,8 @@ function shelf(...seqs: number[]) {
         const found = stored.filter(({ seq }) => seq > after).slice(0, messages)
         reads.push({ after, answer: () => resolve(found) })
       }),
-    recall: async (_key: number, seqs: readonly number[]) => stored.filter(({ seq }) => seqs.includes(seq)),
+    recall: async (_key: number, places: readonly number[]) =>
+      stored.filter(({ seq }) => places.includes(seq)).sort((one, other) => one.seq - other.seq),
   }
   const backlog = (pending = stored.length) => new Backlog(store as unknown as Store, () => 1, pending)
   return { stored, reads, backlog }
@@ -167,29 +168,68 @@ describe('a backlog', () => {
     expect(takeAll(waiting)).to.deep.equal([1])
   })
 
-  it('brings what is revived: at once what it has read before, the rest in its turn', async () => {
+  it('brings what is revived: first what it has read past, the rest in its turn', async () => {
     const { backlog, reads, stored } = shelf(2, 3)
     const waiting = backlog()
     await refilled(waiting, reads)
     expect(takeAll(waiting)).to.deep.equal([2, 3])
     waiting.settled()
     waiting.settled()
-    stored.push(delivery(9))
-    waiting.revive([delivery(1), delivery(9)])
+    stored.push(delivery(1), delivery(9))
+    waiting.awaitRevival()
+    waiting.revive([1, 9])
     expect(waiting.pending).to.equal(2)
+    expect(waiting.wantsRefill).to.equal(true)
+    await waiting.refill()
     expect(takeAll(waiting)).to.deep.equal([1])
+    expect(waiting.pending).to.equal(2)
     await refilled(waiting, reads)
     expect(takeAll(waiting)).to.deep.equal([9])
   })
 
-  it('brings what is revived while it reads', async () => {
+  it('puts what is revived in front of what is younger', async () => {
+    const { backlog, stored } = shelf()
+    const waiting = backlog()
+    for (const seq of range(1, 5)) waiting.offer(delivery(seq))
+    expect(takeAll(waiting)).to.deep.equal(range(1, 5))
+    waiting.offer(delivery(6))
+    stored.push(delivery(2), delivery(4))
+    waiting.revive([2, 4])
+    await waiting.refill()
+    expect(takeAll(waiting)).to.deep.equal([2, 4, 6])
+  })
+
+  it('holds a bounded number of what is revived, and brings all of it in its order', async () => {
+    const { backlog, stored } = shelf()
+    const waiting = backlog()
+    for (const seq of range(1, 2_048)) waiting.offer(delivery(seq))
+    takeAll(waiting)
+    for (const _ of range(1, 2_048)) waiting.settled()
+    const characters = 8 * 1024
+    for (const seq of range(1, 500)) stored.push(delivery(seq, { text: 'x'.repeat(characters) }))
+    // Asked for in any order; those at which nothing waits by then are passed.
+    for (const places of [[7, 900], range(1, 400), range(200, 500)]) waiting.revive(places)
+    expect(waiting.pending).to.equal(501)
+    const seqs: number[] = []
+    while (waiting.pending > seqs.length || waiting.wantsRefill) {
+      while (waiting.wantsRefill) await waiting.refill()
+      const batch = takeAll(waiting)
+      expect(batch.length * characters).to.be.lessThan(2 * 1024 * 1024)
+      seqs.push(...batch)
+    }
+    expect(seqs).to.deep.equal(range(1, 500))
+  })
+
+  it('reads nothing while it is open what is revived, and throws away what it was reading', async () => {
     const { backlog, reads, stored } = shelf(1)
     const waiting = backlog()
     const early = waiting.refill()
+    waiting.awaitRevival()
+    expect(waiting.wantsRefill).to.equal(false)
     stored.push(delivery(5))
-    waiting.revive([delivery(5)])
     reads[0]?.answer()
     await early
+    waiting.revive([5])
     const seqs: number[] = []
     while (waiting.wantsRefill) {
       await refilled(waiting, reads)

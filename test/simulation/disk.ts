@@ -4,6 +4,7 @@ import type {
   PendingDelivery,
   RecipientKey,
   RecipientRecord,
+  ReplayId,
   RevivedDelivery,
   Store,
   StoreContext,
@@ -83,8 +84,8 @@ export class Disk {
     return count
   }
 
-  async reviveDeadLetters(ids: readonly DeadLetterId[]): Promise<readonly RevivedDelivery[]> {
-    const revived = await this.store.reviveDeadLetters(ids)
+  async reviveDeadLetters(replay: ReplayId, ids: readonly DeadLetterId[]): Promise<readonly RevivedDelivery[]> {
+    const revived = await this.store.reviveDeadLetters(replay, ids)
     this.#observer.revived(this.host, revived)
     return revived
   }

@@ -7,6 +7,9 @@ import {
   type PurgeLimits,
   type RecipientKey,
   type RecipientRecord,
+  type ReplayEnding,
+  type ReplayId,
+  type ReplayOrder,
   type ScheduledMessage,
   type Store,
   type StoreContext,
@@ -101,8 +104,32 @@ export class SimulatedStore implements Store {
     return this.#enqueue('dead letters', () => this.#disk.store.deadLetters(filter, page))
   }
 
-  reviveDeadLetters(ids: readonly DeadLetterId[]) {
-    return this.#enqueue(`revive ${ids.length}`, () => this.#disk.reviveDeadLetters(ids))
+  deadLetterText(id: DeadLetterId) {
+    return this.#enqueue(`text of dead letter ${id}`, () => this.#disk.store.deadLetterText(id))
+  }
+
+  createReplay(order: ReplayOrder) {
+    return this.#enqueue(`create replay by ${order.by}`, () => this.#disk.store.createReplay(order))
+  }
+
+  replaySelection(replay: ReplayId, limit: number) {
+    return this.#enqueue(`selection of replay ${replay}`, () => this.#disk.store.replaySelection(replay, limit))
+  }
+
+  reviveDeadLetters(replay: ReplayId, ids: readonly DeadLetterId[]) {
+    return this.#enqueue(`revive ${ids.length}`, () => this.#disk.reviveDeadLetters(replay, ids))
+  }
+
+  endReplay(replay: ReplayId, ending: ReplayEnding) {
+    return this.#enqueue(`end replay ${replay}`, () => this.#disk.store.endReplay(replay, ending))
+  }
+
+  replays() {
+    return this.#enqueue('replays', () => this.#disk.store.replays())
+  }
+
+  replayJob(replay: ReplayId) {
+    return this.#enqueue(`replay ${replay}`, () => this.#disk.store.replayJob(replay))
   }
 
   discardDeadLetters(ids: readonly DeadLetterId[]) {

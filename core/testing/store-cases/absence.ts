@@ -84,7 +84,7 @@ export const absenceCases: Readonly<Record<string, Trying>> = {
     await trial.batch({ settlements: [forgotten], deaths: [trial.death(forgotten)] })
     await trial.batch({ retries: [{ ...forgotten, attempts, dueAt: 1 }] })
     const [letter] = await trial.dead({ reason: 'REJECTED' })
-    const revived = await trial.store.reviveDeadLetters([letter?.id ?? assert.fail()])
+    const revived = await trial.revive([letter?.id ?? assert.fail()])
     assert.deepEqual(
       revived.map(({ message }) => message.messageId),
       ['dead'],

@@ -56,7 +56,7 @@ export const deadLetterCases: Readonly<Record<string, Trying>> = {
     await trial.open()
     const { aws, ids, places } = await graveyard(trial, ['a', 'b', 'c'])
     await trial.stored([trial.message({ messageId: 'later' })], [aws])
-    const revived = await trial.store.reviveDeadLetters([ids[2] ?? 0, ids[0] ?? 0])
+    const revived = await trial.revive([ids[2] ?? 0, ids[0] ?? 0])
     await trial.reopen()
     const pending = await trial.store.pending(aws, 0, EVERYTHING)
     assert.deepEqual(
@@ -78,8 +78,8 @@ export const deadLetterCases: Readonly<Record<string, Trying>> = {
   async 'revives once what it is told twice to revive, and settles and gives it up like any other'(trial) {
     await trial.open()
     const { aws, ids } = await graveyard(trial, ['a', 'b'])
-    assert.equal((await trial.store.reviveDeadLetters([...ids, ...ids])).length, 2)
-    assert.deepEqual(await trial.store.reviveDeadLetters(ids), [])
+    assert.equal((await trial.revive([...ids, ...ids])).length, 2)
+    assert.deepEqual(await trial.revive(ids), [])
     assert.equal((await trial.sums('aws')).pending, 2)
     const [a, b] = await trial.store.pending(aws, 0, EVERYTHING)
     await trial.settle({ recipient: aws, seq: a?.seq ?? 0 })
@@ -97,7 +97,7 @@ export const deadLetterCases: Readonly<Record<string, Trying>> = {
     await trial.store.forgetRecipient(aws)
     const all = (await trial.dead()).map(({ id }) => id)
     assert.equal(all.length, 2)
-    assert.deepEqual(await trial.store.reviveDeadLetters([...ids, ...all, 4_711]), [])
+    assert.deepEqual(await trial.revive([...ids, ...all, 4_711]), [])
     assert.equal((await trial.dead()).length, 2)
   },
 
@@ -152,7 +152,7 @@ export const deadLetterCases: Readonly<Record<string, Trying>> = {
     const { key } = await trial.store.renameRecipient('first', 'second')
     assert.deepEqual([key, (await trial.dead({ recipient: 'second' })).length], [other, 1])
     assert.deepEqual(
-      (await trial.store.reviveDeadLetters(ids)).map(({ recipient }) => recipient),
+      (await trial.revive(ids)).map(({ recipient }) => recipient),
       [other],
     )
     assert.deepEqual([await trial.waiting(other), await trial.waiting(aws)], [['a'], []])

@@ -46,11 +46,11 @@ export const ledgerCases: Readonly<Record<string, Trying>> = {
     const places = await trial.stored([trial.message(), trial.message(), trial.message()], [aws])
     await trial.die(places.map((seq) => ({ recipient: aws, seq })))
     const [first, second, third] = (await trial.dead()).map(({ id }) => id) as [number, number, number]
-    await trial.store.reviveDeadLetters([first])
+    await trial.revive([first])
     assert.deepEqual(await trial.sums('aws'), { ...NONE, targeted: 3, pending: 1, dead: 2 })
     await trial.store.discardDeadLetters([second])
     await trial.store.purge({ settledBefore: 0, deadBefore: trial.runtime.now() + 1, limit: 10 })
-    assert.deepEqual(await trial.store.reviveDeadLetters([third]), [])
+    assert.deepEqual(await trial.revive([third]), [])
     assert.deepEqual(await trial.sums('aws'), { ...NONE, targeted: 3, pending: 1, dead: 2 })
   },
 
@@ -89,7 +89,7 @@ export const ledgerCases: Readonly<Record<string, Trying>> = {
     await trial.die([byUrl, byId].map((recipient) => ({ recipient, seq })))
     await trial.store.renameRecipient(URL, 'azure')
     const ids = (await trial.dead({ recipient: 'azure' })).map(({ id }) => id)
-    assert.equal((await trial.store.reviveDeadLetters(ids)).length, 1)
+    assert.equal((await trial.revive(ids)).length, 1)
     assert.deepEqual(await trial.sums('azure'), { ...NONE, targeted: 2, pending: 1, collapsed: 1 })
     assert.equal(trial.store.statistics().dead, 0)
   },

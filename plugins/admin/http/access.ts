@@ -27,18 +27,28 @@ function requireToken({ headers }: Visitor, token: TokenCheck): void {
   throw new HttpProblem(401, 'UNAUTHENTICATED', message, { 'www-authenticate': 'Bearer' })
 }
 
+function requireThisMachine(visitor: Visitor): void {
+  const problem = strangeness(visitor)
+  if (problem !== undefined) throw forbidden(problem)
+}
+
+/** Whether the operator of this very machine asks, with a token or without one. */
+export function isThisMachine(visitor: Visitor): boolean {
+  return strangeness(visitor) === undefined
+}
+
 /**
  * Whoever can connect from this machine may do what its operator may, except for pages in a browser: one that has
  * rebound its name to loopback shows in `Host` (DNS rebinding), one of another site in `Origin` (CSRF).
  */
-function requireThisMachine({ headers, remoteAddress }: Visitor): void {
+function strangeness({ headers, remoteAddress }: Visitor): string | undefined {
   if (!isLoopback(remoteAddress ?? '') || wasForwarded(headers)) {
-    throw forbidden('without an admin token this path serves its own machine only; configure adminTokenFile')
+    return 'without an admin token this path serves its own machine only; configure adminTokenFile'
   }
   const host = headers.host ?? ''
-  if (!isLoopback(hostName(host))) throw forbidden('Host must name loopback, such as localhost')
+  if (!isLoopback(hostName(host))) return 'Host must name loopback, such as localhost'
   const { origin } = headers
-  if (origin !== undefined && origin !== `http://${host}`) throw forbidden('Origin is another site')
+  return origin === undefined || origin === `http://${host}` ? undefined : 'Origin is another site'
 }
 
 /** A proxy on this machine speaks for somebody elsewhere. */

@@ -10,6 +10,8 @@ export interface HttpRequest {
   readonly query: URLSearchParams
   /** The body of a write, parsed; undefined when there is none. Nothing about it has been checked. */
   readonly body: unknown
+  /** Whether it comes from this very machine, and from no page of another site: for what not even a token opens. */
+  readonly local: boolean
 }
 
 /** `body` goes out as JSON, `text` as it is; with neither, the answer is 204. */

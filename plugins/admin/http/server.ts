@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Log, problemOf, slipstreamError } from '../../../core/index.ts'
-import { checkAccess } from './access.ts'
+import { checkAccess, isThisMachine } from './access.ts'
 import { readJson } from './body.ts'
 import { HttpProblem } from './problem.ts'
 import type { Answer, Router } from './router.ts'
@@ -81,9 +81,10 @@ export class HttpServer {
     const { token, router } = this.#context
     const { path, query } = targetOf(request)
     const { access, handler, params } = router.find(request.method ?? '', path)
-    checkAccess({ headers: request.headers, remoteAddress: request.socket.remoteAddress }, access, token)
+    const visitor = { headers: request.headers, remoteAddress: request.socket.remoteAddress }
+    checkAccess(visitor, access, token)
     const body = access === 'write' ? await readJson(request) : undefined
-    return handler({ params, query, body })
+    return handler({ params, query, body, local: isThisMachine(visitor) })
   }
 
   #fault(request: IncomingMessage, error: unknown): HttpProblem {

@@ -22,6 +22,7 @@ const WRITERS: { readonly [Field in keyof Required<LogFields>]: Writer } = {
   code: (value) => (typeof value === 'number' ? number(value) : name(value)),
   reason: text,
   status: text,
+  job: number,
   count: number,
   bytes: number,
   milliseconds: number,

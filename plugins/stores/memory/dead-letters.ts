@@ -7,8 +7,11 @@ import type {
   DeadLetterPage,
   DeadReason,
   RecipientKey,
+  ReplayId,
+  SelectedLetter,
   StoredMessage,
 } from '../../../core/index.ts'
+import type { Selectable } from './replays.ts'
 
 /** What is kept of a delivery that was given up. */
 export interface Grave {
@@ -21,6 +24,8 @@ export interface Grave {
   readonly pluginVersion: string | undefined
   readonly diedAt: number
   readonly count: number
+  /** The unfinished job that has selected it. */
+  readonly replay?: ReplayId | undefined
 }
 
 /** How the message and the name of a dead letter are found. */
@@ -30,7 +35,7 @@ export interface Lookup {
 }
 
 /** The dead letters, by their id, oldest first. */
-export class KeptDeadLetters {
+export class KeptDeadLetters implements Selectable {
   readonly #graves = new Map<DeadLetterId, Grave>()
   readonly #lookup: Lookup
   #lastId = 0
@@ -71,12 +76,40 @@ export class KeptDeadLetters {
   }
 
   list(filter: DeadLetterFilter, { after = 0, limit }: DeadLetterPage): DeadLetterList {
-    const letters = [...this.#graves].map(([id, grave]) => this.#letter(id, grave))
-    const matching = letters.filter((letter) => matches(letter, filter))
+    const matching = this.#matching(filter)
     return { total: matching.length, items: matching.filter(({ id }) => id > after).slice(0, limit) }
   }
 
-  #letter(id: DeadLetterId, { seq, recipient, ...rest }: Grave): DeadLetter {
+  free(filter: DeadLetterFilter): readonly DeadLetterId[] {
+    const ids = this.#matching(filter).map(({ id }) => id)
+    return this.#inOrder(ids.filter((id) => this.at(id)?.replay === undefined)).map(({ id }) => id)
+  }
+
+  select(ids: readonly DeadLetterId[], replay: ReplayId | undefined): void {
+    for (const id of ids) this.#graves.set(id, { ...(this.at(id) as Grave), replay })
+  }
+
+  selected(replay: ReplayId): readonly SelectedLetter[] {
+    return this.#inOrder([...this.#graves.keys()].filter((id) => this.at(id)?.replay === replay))
+  }
+
+  release(ids: readonly DeadLetterId[]): void {
+    this.select(ids, undefined)
+  }
+
+  #matching(filter: DeadLetterFilter): readonly DeadLetter[] {
+    const letters = [...this.#graves].map(([id, grave]) => this.#letter(id, grave))
+    return letters.filter((letter) => matches(letter, filter))
+  }
+
+  /** Those with the oldest places first; before them, what has none. */
+  #inOrder(ids: readonly DeadLetterId[]): readonly SelectedLetter[] {
+    const letters = ids.map((id) => ({ id, ...(this.at(id) as Grave) }))
+    letters.sort((one, other) => (one.seq ?? 0) - (other.seq ?? 0) || one.id - other.id)
+    return letters.map(({ id, recipient, seq }) => ({ id, recipient, seq }))
+  }
+
+  #letter(id: DeadLetterId, { seq, recipient, replay: _, ...rest }: Grave): DeadLetter {
     const message = seq === undefined ? undefined : this.#lookup.message(seq)
     return {
       id,

@@ -2,6 +2,7 @@ import {
   type Attempts,
   type RecipientKey,
   type RecipientRecord,
+  type ReplayId,
   type Retry,
   type SavedRecipient,
   slipstreamError,
@@ -11,6 +12,8 @@ import { type Account, type Accounts, addAccount } from './accounts.ts'
 export interface Waiting {
   readonly attempts: Attempts
   readonly dueAt: number
+  /** The job that revived it. */
+  readonly replay?: ReplayId
 }
 
 interface KeptRecipient extends RecipientRecord {
@@ -70,7 +73,7 @@ export class KeptRecipients {
   }
 
   /** Whether a dead delivery waits again. It may wait already, as another dead letter of it was revived: one of two. */
-  revive(key: RecipientKey, seq: number): boolean {
+  revive(key: RecipientKey, seq: number, replay: ReplayId): boolean {
     const recipient = this.#recipients.get(key)
     if (!recipient) return false
     const account = this.#account(key)
@@ -79,19 +82,23 @@ export class KeptRecipients {
       account.collapsed++
       return false
     }
-    this.#recipients.set(key, { ...recipient, waiting: inOrder([...recipient.waiting, [seq, NEW]]) })
+    this.#recipients.set(key, { ...recipient, waiting: inOrder([...recipient.waiting, [seq, { ...NEW, replay }]]) })
     return true
   }
 
   note({ recipient, seq, attempts, dueAt }: Retry): void {
     const waiting = this.#recipients.get(recipient)?.waiting
-    if (waiting?.has(seq)) waiting.set(seq, { attempts, dueAt })
+    const known = waiting?.get(seq)
+    if (known) waiting?.set(seq, { ...known, attempts, dueAt })
   }
 
-  /** Whether it waited. */
-  remove(key: RecipientKey, seq: number, outcome: 'acked' | 'dead'): boolean {
-    const waited = this.#recipients.get(key)?.waiting.delete(seq) ?? false
-    if (waited) this.#account(key)[outcome]++
+  /** Returns what waited; undefined: nothing. */
+  remove(key: RecipientKey, seq: number, outcome: 'acked' | 'dead'): Waiting | undefined {
+    const waiting = this.#recipients.get(key)?.waiting
+    const waited = waiting?.get(seq)
+    if (!waited) return undefined
+    waiting?.delete(seq)
+    this.#account(key)[outcome]++
     return waited
   }
 

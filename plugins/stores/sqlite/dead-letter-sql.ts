@@ -1,4 +1,11 @@
-import type { Attempts, DeadLetterFilter, DeadLetterId, DeadReason, RecipientKey } from '../../../core/index.ts'
+import type {
+  Attempts,
+  DeadLetterFilter,
+  DeadLetterId,
+  DeadReason,
+  RecipientKey,
+  ReplayId,
+} from '../../../core/index.ts'
 import { ATTEMPTS } from './attempts.ts'
 import type { Database, Statement } from './database.ts'
 import { STORED_ROW, type StoredRow } from './stored-row.ts'
@@ -21,9 +28,10 @@ export interface DeadLetterRow extends Attempts {
   readonly count: number
 }
 
-interface Revivable extends StoredRow {
-  readonly id: DeadLetterId
-  readonly recipient: RecipientKey
+/** A delivery that was pending. */
+interface Left {
+  /** The job that had revived it. */
+  readonly replay: ReplayId | null
 }
 
 /** A WHERE clause, and what its parameters stand for. */
@@ -50,11 +58,10 @@ export function conditionsOf(filter: DeadLetterFilter): Conditions {
 }
 
 export interface DeadLetterStatements {
-  readonly settle: Statement<[queue: number, seq: number]>
-  readonly deliver: Statement<[queue: number, seq: number]>
+  readonly settle: Statement<[queue: number, seq: number], Left>
+  readonly countFailure: Statement<[ReplayId]>
   readonly insert: Statement
-  readonly remove: Statement<[DeadLetterId]>
-  readonly revivable: Statement<[string], Revivable>
+  readonly message: Statement<[DeadLetterId], StoredRow>
   readonly discard: Statement<[string], RecipientKey>
   readonly purge: Statement<[number, number], RecipientKey>
   count(conditions: Conditions): number
@@ -66,17 +73,16 @@ export function prepareDeadLetters(database: Database): DeadLetterStatements {
   // Left, because a summary has no message; and so that a count that asks nothing of the message reads none.
   const from = 'FROM dead_letter LEFT JOIN message USING (seq)'
   return {
-    settle: database.prepare<[number, number]>('DELETE FROM delivery WHERE queue = ? AND seq = ?'),
-    deliver: database.prepare<[number, number]>(
-      'INSERT INTO delivery (queue, seq) VALUES (?, ?) ON CONFLICT DO NOTHING',
+    settle: database.prepare<[queue: number, seq: number], Left>(
+      'DELETE FROM delivery WHERE queue = ? AND seq = ? RETURNING replay',
     ),
+    countFailure: database.prepare<[ReplayId]>('UPDATE replay SET failed = failed + 1 WHERE id = ?'),
     insert: database.prepare(`
       INSERT INTO dead_letter (recipient, seq, reason, error, ${ATTEMPTS}, plugin, plugin_version, died_at, count)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
-    remove: database.prepare<[DeadLetterId]>('DELETE FROM dead_letter WHERE id = ?'),
-    revivable: database.prepare<[string], Revivable>(`
-      SELECT id, recipient, ${STORED_ROW} FROM dead_letter JOIN message USING (seq)
-      WHERE id ${ofIds} ORDER BY seq, id`),
+    message: database.prepare<[DeadLetterId], StoredRow>(
+      `SELECT ${STORED_ROW} FROM dead_letter JOIN message USING (seq) WHERE id = ?`,
+    ),
     discard: plucked(database.prepare<[string]>(`DELETE FROM dead_letter WHERE id ${ofIds} RETURNING recipient`)),
     purge: plucked(
       database.prepare<[number, number]>(`

@@ -6,7 +6,6 @@ import {
   type DeadLetterPage,
   type Death,
   type RecipientKey,
-  type RevivedDelivery,
   VERSION,
 } from '../../../core/index.ts'
 import { attemptsOf, NO_ATTEMPTS } from './attempts.ts'
@@ -21,7 +20,7 @@ import {
 import type { Ledger } from './ledger.ts'
 import type { Queues } from './queues.ts'
 import type { Altered } from './reader.ts'
-import { isIntact, toMessage } from './stored-row.ts'
+import { isIntact } from './stored-row.ts'
 import type { Tally } from './tally.ts'
 
 /** What the store itself gives up bears this name. */
@@ -43,10 +42,13 @@ export class DeadLetters {
 
   /** Gives up those of the deliveries that wait; within a transaction. Returns how many those were. */
   bury(deaths: readonly Death[], tally: Tally): number {
+    const { settle, countFailure } = this.#statements
     let count = 0
     for (const death of deaths) {
       const queue = this.#queues.of(death.recipient)
-      if (queue === undefined || this.#statements.settle.run(queue, death.seq).changes === 0) continue
+      const delivery = queue === undefined ? undefined : settle.get(queue, death.seq)
+      if (!delivery) continue
+      if (delivery.replay !== null) countFailure.run(delivery.replay)
       this.#insert(death, death.seq, 1, tally)
       tally.leave(death.recipient, 'dead', 1)
       count++
@@ -77,24 +79,10 @@ export class DeadLetters {
     return { total, items: this.#statements.page(conditions, after, limit).map(toDeadLetter) }
   }
 
-  revive(ids: readonly DeadLetterId[]): RevivedDelivery[] {
-    const wanted = JSON.stringify(ids)
-    return this.#ledger.change((tally) => {
-      const revived: RevivedDelivery[] = []
-      for (const row of this.#statements.revivable.all(wanted)) {
-        const { id, recipient, seq } = row
-        const queue = this.#queues.of(recipient)
-        if (queue === undefined || !isIntact(row)) continue
-        const isNew = this.#statements.deliver.run(queue, seq).changes === 1
-        this.#statements.remove.run(id)
-        tally.deadLetters--
-        tally.leave(recipient, 'dead', -1)
-        // It waits already, because another dead letter of the same delivery was revived: two become one.
-        if (!isNew) tally.leave(recipient, 'collapsed', 1)
-        else revived.push({ recipient, seq, message: toMessage(row), attempts: NO_ATTEMPTS, dueAt: 0 })
-      }
-      return revived
-    })
+  /** The text of its message, unless that was altered. */
+  text(id: DeadLetterId): string | undefined {
+    const row = this.#statements.message.get(id)
+    return row && isIntact(row) ? row.text : undefined
   }
 
   discard(ids: readonly DeadLetterId[]): number {

@@ -150,6 +150,28 @@ export const STEPS: readonly string[] = [
   CREATE INDEX scheduled_due_at ON scheduled (due_at) WHERE altered_at IS NULL;
   CREATE INDEX scheduled_altered_at ON scheduled (altered_at) WHERE altered_at IS NOT NULL;
   `,
+  `
+  CREATE TABLE replay (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    created_at   INTEGER NOT NULL,               -- milliseconds since the epoch
+    asked_by     TEXT NOT NULL,
+    filter       TEXT NOT NULL,                  -- JSON object
+    per_second   INTEGER NOT NULL,
+    max_failures INTEGER NOT NULL DEFAULT 0,
+    total        INTEGER NOT NULL DEFAULT 0,
+    replayed     INTEGER NOT NULL DEFAULT 0,
+    failed       INTEGER NOT NULL DEFAULT 0,
+    skipped      INTEGER NOT NULL DEFAULT 0,
+    state        TEXT NOT NULL DEFAULT 'waiting',
+    reason       TEXT,
+    ended_at     INTEGER                         -- milliseconds since the epoch
+  ) STRICT;
+
+  -- The unfinished job that has selected the dead letter, and the job that revived the delivery.
+  ALTER TABLE dead_letter ADD COLUMN replay INTEGER;
+  ALTER TABLE delivery ADD COLUMN replay INTEGER;
+  CREATE INDEX dead_letter_replay ON dead_letter (replay, seq) WHERE replay IS NOT NULL;
+  `,
 ]
 
 /** Brings the schema up to date in one transaction, or refuses one that is newer than this code (`SLP_STORE_NEWER`). */

@@ -10,6 +10,7 @@ import { Purge } from './purge.ts'
 import { Queues } from './queues.ts'
 import { Reader } from './reader.ts'
 import { SavedRecipients } from './recipients.ts'
+import { Replays } from './replays.ts'
 import { ScheduledMessages } from './scheduled.ts'
 import { Writer } from './writer.ts'
 
@@ -20,6 +21,7 @@ export class OpenStore {
   readonly recipients: SavedRecipients
   readonly deadLetters: DeadLetters
   readonly scheduled: ScheduledMessages
+  readonly replays: Replays
   readonly purge: Purge
   readonly ledger: Ledger
   readonly #database: Database
@@ -46,6 +48,7 @@ export class OpenStore {
     this.writer = new Writer({ database, meta, intervals, ledger, queues, deadLetters, scheduled, now })
     this.reader = new Reader(database, queues, log)
     this.recipients = new SavedRecipients({ database, ledger, queues, deadLetters, now })
+    this.replays = new Replays(database, { ledger, queues, now })
     this.purge = new Purge({ database, ledger, queues, deadLetters, scheduled, now })
   }
 

@@ -172,8 +172,8 @@ function prepare(database: Database) {
     ),
     // Copied and then removed, which takes half as long as changing a part of the primary key row by row.
     copy: database.prepare<[to: number, from: number]>(`
-      INSERT OR IGNORE INTO delivery (queue, seq, ${ATTEMPTS}, due_at)
-      SELECT ?, seq, ${ATTEMPTS}, due_at FROM delivery WHERE queue = ?`),
+      INSERT OR IGNORE INTO delivery (queue, seq, ${ATTEMPTS}, due_at, replay)
+      SELECT ?, seq, ${ATTEMPTS}, due_at, replay FROM delivery WHERE queue = ?`),
     moveDeadLetters: database.prepare<[RecipientKey, RecipientKey]>(
       'UPDATE dead_letter SET recipient = ? WHERE recipient = ?',
     ),

@@ -6,6 +6,7 @@ import {
   type DeadLetterList,
   type DeadLetterPage,
   type DueMessages,
+  type FrozenReplay,
   type LedgerRow,
   type Log,
   type PendingDelivery,
@@ -14,8 +15,13 @@ import {
   type PurgeLimits,
   type RecipientKey,
   type RecipientRecord,
+  type ReplayEnding,
+  type ReplayId,
+  type ReplayJob,
+  type ReplayOrder,
   type RevivedDelivery,
   type ScheduledMessage,
+  type SelectedLetter,
   SlipstreamError,
   type Store,
   type StoreContext,
@@ -117,12 +123,36 @@ export class SqliteStore implements Store {
     return this.#use((store) => store.deadLetters.list(filter, page))
   }
 
-  async reviveDeadLetters(ids: readonly DeadLetterId[]): Promise<readonly RevivedDelivery[]> {
-    return this.#change((store) => store.deadLetters.revive(ids))
+  async deadLetterText(id: DeadLetterId): Promise<string | undefined> {
+    return this.#use((store) => store.deadLetters.text(id))
   }
 
   async discardDeadLetters(ids: readonly DeadLetterId[]): Promise<number> {
     return this.#change((store) => store.deadLetters.discard(ids))
+  }
+
+  async createReplay(order: ReplayOrder): Promise<FrozenReplay> {
+    return this.#change((store) => store.replays.create(order))
+  }
+
+  async replaySelection(replay: ReplayId, limit: number): Promise<readonly SelectedLetter[]> {
+    return this.#use((store) => store.replays.selection(replay, limit))
+  }
+
+  async reviveDeadLetters(replay: ReplayId, ids: readonly DeadLetterId[]): Promise<readonly RevivedDelivery[]> {
+    return this.#change((store) => store.replays.revive(replay, ids))
+  }
+
+  async endReplay(replay: ReplayId, ending: ReplayEnding): Promise<void> {
+    return this.#change((store) => store.replays.end(replay, ending))
+  }
+
+  async replays(): Promise<readonly ReplayJob[]> {
+    return this.#use((store) => store.replays.all())
+  }
+
+  async replayJob(replay: ReplayId): Promise<ReplayJob | undefined> {
+    return this.#use((store) => store.replays.one(replay))
   }
 
   async purge(limits: PurgeLimits): Promise<Purged> {

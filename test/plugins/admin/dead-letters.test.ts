@@ -1,11 +1,21 @@
 import { join } from 'node:path'
 import { expect } from 'chai'
-import type { LogFields, Plugin } from '../../../core/index.ts'
+import {
+  type Kernel,
+  type LogFields,
+  type Plugin,
+  type ReplayJob,
+  type Settings,
+  slipstreamError,
+} from '../../../core/index.ts'
 import { deadLettersApi } from '../../../plugins/admin/dead-letters/index.ts'
+import type { Handler, HttpService } from '../../../plugins/admin/http/index.ts'
+import { replay } from '../../../plugins/delivery/replay.ts'
 import { republish } from '../../../plugins/delivery/republish.ts'
 import { nack } from '../../../plugins/messages/nack.ts'
 import { memory } from '../../../plugins/stores/memory.ts'
 import { sqlite } from '../../../plugins/stores/sqlite/index.ts'
+import { ManualRuntime, settle } from '../../core/manual-runtime.ts'
 import {
   type Answered,
   type Client,
@@ -14,6 +24,7 @@ import {
   publish,
   type Running,
   startBus,
+  temporaryFile,
   temporaryFolder,
 } from './support.ts'
 
@@ -39,17 +50,17 @@ const stores: Readonly<Record<string, () => Promise<Plugin>>> = {
   sqlite: async () => sqlite({ path: join(await temporaryFolder(), 'slipstream.db') }),
 }
 
-async function startDesk(store = 'memory'): Promise<Desk> {
+async function startDesk(store = 'memory', settings: Partial<Settings> = {}): Promise<Desk> {
   const audit: { event: string; fields: LogFields }[] = []
   const auditor: Plugin = {
     name: 'auditor',
     apply: (kernel) =>
       kernel.logSink((level, event, fields) => {
-        if (level === 'message' && event.startsWith('dead letters')) audit.push({ event, fields })
+        if (level === 'message' && event.startsWith('dead letter')) audit.push({ event, fields })
       }),
   }
-  const plugins = [auditor, nack(), republish(), deadLettersApi()]
-  const running = await startBus({ plugins, store: await (stores[store] as () => Promise<Plugin>)() })
+  const plugins = [auditor, nack(), republish(), replay(), deadLettersApi()]
+  const running = await startBus({ plugins, settings, store: await (stores[store] as () => Promise<Plugin>)() })
   const { ask } = running
   const send =
     (method: string, path: string) =>
@@ -125,14 +136,20 @@ describe('dead-letters-api', () => {
         other.send({ type: 'ACK', messageId: 'm-1' })
         await reject(one, 'm-1')
         await eventually(async () => (await desk.list()).total === 1)
-        expect((await desk.replay({ recipient: 'pi-1' })).body).to.deep.equal({ selected: 1, more: 0, replayed: 1 })
+        const answered = await desk.replay({ recipient: 'pi-1' })
+        const { job } = answered.body
+        expect(answered.status).to.equal(200)
+        expect(answered.body).to.deep.equal({ selected: 1, more: 0, replayed: 1, job, state: 'done' })
         await eventually(() => times(one, 'm-1') === 2)
         expect(one.received.at(-1)).to.deep.equal(one.received[0])
         one.send({ type: 'ACK', messageId: 'm-1' })
         await eventually(() => desk.kernel.storeStatistics().pending === 0)
         expect(times(other, 'm-1')).to.equal(1)
         expect((await desk.list()).total).to.equal(0)
-        expect(desk.audit).to.deep.equal([{ event: 'dead letters replayed', fields: { count: 1 } }])
+        expect(desk.audit).to.deep.equal([
+          { event: 'dead letters replay started', fields: { job, count: 1 } },
+          { event: 'dead letters replayed', fields: { job, count: 1, status: 'done' } },
+        ])
       })
 
       it('delivers once what is replayed twice', async () => {
@@ -232,15 +249,230 @@ describe('dead-letters-api', () => {
     const ids = Array.from({ length: 600 }, (_, n) => `m-${n}`)
     await bury(desk, [client], ids)
     const answering = client.received.length
-    const replayed = desk.replay({ all: true })
+    const replayed = desk.replay({ all: true, perSecond: 10_000 })
     for (let done = answering; done < answering + ids.length; done++) {
       await eventually(() => client.received.length > done)
       client.send({ type: 'ACK', messageId: client.received[done]?.messageId })
     }
-    expect((await replayed).body).to.deep.equal({ selected: 600, more: 0, replayed: 600 })
+    expect((await replayed).body).to.include({ selected: 600, more: 0, replayed: 600, state: 'done' })
     expect(client.received.slice(answering).map(({ messageId }) => messageId)).to.deep.equal(ids)
     await eventually(() => desk.kernel.storeStatistics().pending === 0)
   }).timeout(30_000)
+
+  describe('shows one', () => {
+    const value = '{"amount":9007199254740993}'
+
+    async function buried(settings: Partial<Settings> = {}): Promise<Desk & { readonly id: number }> {
+      const desk = await startDesk('memory', settings)
+      const [client] = (await named(desk, 'pi-1')) as [Client]
+      desk.connect().send(`{"type":"SK","messageId":"m-1","key":"k","value":${value}}`)
+      await reject(client, 'm-1')
+      await eventually(() => desk.kernel.storeStatistics().dead === 1)
+      const { items } = await desk.kernel.deadLetters.list({}, { limit: 1 })
+      return { ...desk, id: items[0]?.id ?? 0 }
+    }
+
+    it('with all that is known of it, and without its value', async () => {
+      const { ask, id } = await buried()
+      const { status, body, text } = await ask(`${PATH}/${id}`)
+      expect(status).to.equal(200)
+      expect(body).to.deep.include({
+        id,
+        messageId: 'm-1',
+        recipient: 'pi-1',
+        reason: 'REJECTED',
+        attempts: { sends: 1, nacks: 1, timeouts: 0, disconnects: 0 },
+        plugin: 'republish',
+        count: 1,
+      })
+      expect(body.path).to.be.an('array')
+      expect(text).to.not.contain('amount')
+      expect((await ask(`${PATH}/${id}?value=false`)).text).to.equal(text)
+    })
+
+    it('with its value as it was published, when asked on its own machine; and says so in the log', async () => {
+      const { ask, id, audit } = await buried()
+      const { status, text, headers } = await ask(`${PATH}/${id}?value=true`)
+      expect(status).to.equal(200)
+      expect(headers['content-type']).to.equal('application/json')
+      expect(text).to.contain(`"messageId":"m-1"`)
+      expect(text).to.contain(`"value":${value}}`)
+      expect(audit.at(-1)).to.deep.equal({ event: 'dead letter shown with its value', fields: { messageId: 'm-1' } })
+    })
+
+    it('never with its value to somebody elsewhere, whoever it is', async () => {
+      const token = 'a'.repeat(64)
+      const { ask, id } = await buried({ adminTokenFile: await temporaryFile(token) })
+      const authorization = `Bearer ${token}`
+      for (const elsewhere of [{ 'x-forwarded-for': '10.1.2.3' }, { host: 'bus.example' }, { origin: 'http://a.b' }]) {
+        const headers = { authorization, ...elsewhere }
+        const { status, body, text } = await ask(`${PATH}/${id}?value=true`, { headers })
+        expect([status, body.code]).to.deep.equal([403, 'FORBIDDEN'])
+        expect(text).to.not.contain('amount')
+        expect((await ask(`${PATH}/${id}`, { headers })).status).to.equal(200)
+      }
+      expect((await ask(`${PATH}/${id}?value=true`, { headers: { authorization } })).text).to.contain('amount')
+      expect((await ask(`${PATH}/${id}?value=true`)).status).to.equal(401)
+    })
+
+    it('without a value when there is none: the summary of a recipient that was forgotten', async () => {
+      const desk = await startDesk()
+      const [client] = (await named(desk, 'pi-1')) as [Client]
+      client.close()
+      await publish(desk.connect(), 'm-1')
+      await desk.kernel.forget('pi-1')
+      const [{ id }] = (await desk.list()).items as [Item]
+      const { status, body } = await desk.ask(`${PATH}/${id}?value=true`)
+      expect([status, body.reason, body.value]).to.deep.equal([200, 'RECIPIENT_FORGOTTEN', undefined])
+    })
+
+    it('when there is one of that number', async () => {
+      const { ask } = await startDesk()
+      for (const id of ['4711', '0', '-1', '1e3', 'replay', '%20', '99999999999999999999']) {
+        const { status, body } = await ask(`${PATH}/${id}`)
+        expect([status, body.code], id).to.deep.equal([404, 'UNKNOWN'])
+      }
+      expect((await ask(`${PATH}/1?values=true`)).status).to.equal(400)
+    })
+  })
+
+  describe('tells of replay jobs', () => {
+    const JOBS = `${PATH}/replays`
+
+    /** Three dead letters, and a job that has delivered one of them and will take its time. */
+    async function replaying() {
+      const desk = await startDesk()
+      const [client] = (await named(desk, 'pi-1')) as [Client]
+      await bury(desk, [client], ['m-1', 'm-2', 'm-3'])
+      const { job } = await desk.kernel
+        .use('replays')
+        .start({ by: 'a-plugin', filter: { recipient: 'pi-1' }, perSecond: 1, maxFailures: 2 })
+      await eventually(() => times(client, 'm-1') === 2)
+      const cancel = (id: unknown) => desk.ask(`${JOBS}/${id}`, { method: 'DELETE', headers: JSON_TYPE })
+      return { ...desk, client, id: job.id, cancel }
+    }
+
+    it('what was asked for, by whom, and how far it has come', async () => {
+      const { ask, id } = await replaying()
+      const { status, body } = await ask(`${JOBS}/${id}`)
+      expect(status).to.equal(200)
+      const { createdAt, ...job } = body
+      expect(job).to.deep.equal({
+        id,
+        by: 'a-plugin',
+        filter: { recipient: 'pi-1' },
+        perSecond: 1,
+        maxFailures: 2,
+        total: 3,
+        replayed: 1,
+        failed: 0,
+        skipped: 0,
+        state: 'running',
+      })
+      expect(Date.parse(String(createdAt))).to.be.within(Date.now() - 10_000, Date.now())
+    })
+
+    it('lists them, newest first, page by page', async () => {
+      const { ask, replay, id } = await replaying()
+      for (let made = 0; made < 2; made++) await replay({ all: true })
+      const list = async (query: string) => (await ask(`${JOBS}${query}`)).body as { items: ReplayJob[]; next?: number }
+      const { items: all, ...rest } = await list('')
+      expect(rest).to.deep.equal({ total: 3 })
+      expect(all.map(({ state, by }) => `${state} ${by}`)).to.deep.equal([
+        'done operator',
+        'done operator',
+        'running a-plugin',
+      ])
+      const first = await list('?limit=2')
+      expect([first.items, first.next]).to.deep.equal([all.slice(0, 2), all[1]?.id])
+      const second = await list(`?limit=2&before=${first.next}`)
+      expect([second.items, second.next]).to.deep.equal([all.slice(2), undefined])
+      expect(all[2]?.id).to.equal(id)
+      for (const query of ['?limit=0', '?limit=1001', '?before=0', '?state=done']) {
+        expect((await ask(`${JOBS}${query}`)).status, query).to.equal(400)
+      }
+    })
+
+    it('cancels one, and what is left stays dead', async () => {
+      const { cancel, list, id } = await replaying()
+      const { status, body } = await cancel(id)
+      expect(status).to.equal(200)
+      expect(body).to.include({ id, state: 'cancelled', replayed: 1 })
+      expect(body.reason).to.match(/by operator/)
+      expect(Date.parse(String(body.endedAt))).to.be.within(Date.now() - 10_000, Date.now())
+      expect((await list()).items.map(({ messageId }) => messageId)).to.deep.equal(['m-2', 'm-3'])
+      expect((await cancel(id)).body).to.deep.equal(body)
+    })
+
+    it('knows no other', async () => {
+      const { ask, cancel } = await replaying()
+      for (const id of ['4711', 'x', '0']) {
+        for (const answer of [await ask(`${JOBS}/${id}`), await cancel(id)]) {
+          expect([answer.status, answer.body.code], id).to.deep.equal([404, 'UNKNOWN'])
+        }
+      }
+    })
+
+    it('answers after five seconds with what is known so far, and before that when it has ended', async () => {
+      const runtime = new ManualRuntime()
+      const handlers = new Map<string, Handler>()
+      const job = { id: 3, total: 9, replayed: 0, state: 'waiting' } as ReplayJob
+      let end: (job: ReplayJob) => void = () => {}
+      const services = {
+        http: {
+          route: (...[method, path, , handler]: Parameters<HttpService['route']>) =>
+            handlers.set(method + path, handler),
+        },
+        replays: {
+          start: async () => ({ job, more: 2, ended: new Promise<ReplayJob>((resolve) => (end = resolve)) }),
+          show: async () => ({ ...job, replayed: 7, state: 'running' }),
+        },
+      }
+      const use = (name: keyof typeof services) => services[name]
+      await deadLettersApi().apply({ runtime, use } as unknown as Kernel)
+      const ask = () => {
+        const request = { params: {}, query: new URLSearchParams(), body: { all: true }, local: true }
+        return Promise.resolve(handlers.get(`POST${PATH}/replay`)?.(request))
+      }
+      const late = ask()
+      await settle()
+      expect(runtime.timers).to.deep.equal([5_000])
+      await runtime.advance(5_000)
+      expect(await late).to.deep.equal({
+        status: 202,
+        body: { selected: 9, more: 2, replayed: 7, job: 3, state: 'running' },
+      })
+      const early = ask()
+      await settle()
+      end({ ...job, replayed: 8, state: 'stopped' })
+      expect(await early).to.deep.equal({
+        status: 200,
+        body: { selected: 9, more: 2, replayed: 8, job: 3, state: 'stopped' },
+      })
+      expect(runtime.timers).to.deep.equal([])
+    })
+
+    it('refuses one more when 100 have not ended', async () => {
+      const { kernel, replay } = await replaying()
+      const replays = kernel.use('replays')
+      const { start } = replays
+      Object.assign(replays, { start: () => Promise.reject(slipstreamError('SLP_REPLAY_QUEUE', [100])) })
+      const { status, body } = await replay({ all: true })
+      expect([status, body.code]).to.deep.equal([409, 'SLP_REPLAY_QUEUE'])
+      expect(body.message).to.match(/cancel/)
+      Object.assign(replays, { start })
+    })
+
+    it('takes a rate and a number of failures that can be, for a replay alone', async () => {
+      const { replay, discard } = await replaying()
+      for (const wish of [{ perSecond: 0 }, { perSecond: 10_001 }, { perSecond: 1.5 }, { maxFailures: -1 }]) {
+        expect((await replay({ all: true, ...wish })).status, JSON.stringify(wish)).to.equal(400)
+      }
+      expect((await discard({ all: true, perSecond: 1 })).status).to.equal(400)
+      expect((await replay({ perSecond: 1 })).body.code).to.equal('FILTER_REQUIRED')
+      expect((await replay(undefined, '?all=true&perSecond=5&maxFailures=3')).status).to.equal(200)
+    })
+  })
 
   describe('refuses, and changes nothing', () => {
     const wishes: readonly [wish: unknown, query: string, code: string, message: RegExp][] = [

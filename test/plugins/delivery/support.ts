@@ -7,6 +7,7 @@ import {
   type LedgerRow,
   type Plugin,
   type Settings,
+  type Store,
 } from '../../../core/index.ts'
 import { republish } from '../../../plugins/delivery/republish.ts'
 import { ack } from '../../../plugins/messages/ack.ts'
@@ -39,7 +40,7 @@ const strict: Plugin = {
 }
 
 export interface BenchOptions {
-  readonly store?: MemoryStore
+  readonly store?: Store
   readonly runtime?: ManualRuntime
   readonly republishes?: boolean
   readonly maxRepublishAttempts?: number
@@ -100,13 +101,13 @@ function endNow(end: Ended): Promise<void> {
 
 class Bench {
   readonly runtime: ManualRuntime
-  readonly store: MemoryStore
+  readonly store: Store
   /** All frames that came to who publishes, oldest first. */
   readonly told: Readonly<Record<string, unknown>>[] = []
   readonly #network: MemoryNetwork
   #publisher: MemoryConnection | undefined
 
-  constructor(network: MemoryNetwork, runtime: ManualRuntime, store: MemoryStore) {
+  constructor(network: MemoryNetwork, runtime: ManualRuntime, store: Store) {
     this.#network = network
     this.runtime = runtime
     this.store = store

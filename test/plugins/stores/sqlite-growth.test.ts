@@ -234,7 +234,7 @@ async function randomActions(trial: StoreTrial): Promise<() => Promise<unknown>>
     store,
     () => trial.settle(some(), some()),
     () => trial.die([some(), some()]),
-    () => trial.store.reviveDeadLetters([chance(60), chance(60)]),
+    () => trial.revive([chance(60), chance(60)]),
     () => trial.store.discardDeadLetters([chance(60)]),
     () => trial.store.purge({ settledBefore: runtime.now(), deadBefore: runtime.now() - DAY_MS, limit: 2 }),
     async () => runtime.advance(chance(DAY_MS / 10)),

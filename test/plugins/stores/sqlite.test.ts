@@ -196,7 +196,7 @@ describe('plugins/stores/sqlite', () => {
       expect(letters.map(({ recipient }) => recipient)).to.deep.equal(['aws', 'azure'])
       expect(letters[0]).to.deep.include({ messageId: 'a', attempts, path: [], plugin: 'store-sqlite', count: 1 })
       expect(trial.store.statistics().givenUp).to.deep.equal({ INTEGRITY: 2, RECIPIENT_FORGOTTEN: 0 })
-      expect(await trial.store.reviveDeadLetters(letters.map(({ id }) => id))).to.deep.equal([])
+      expect(await trial.revive(letters.map(({ id }) => id))).to.deep.equal([])
       expect((await trial.reopen()).recipients.map(({ pending }) => pending)).to.deep.equal([1, 1])
       expect(trial.store.statistics()).to.include({ pending: 2, dead: 2 })
     })
