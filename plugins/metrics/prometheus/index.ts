@@ -4,6 +4,7 @@ import { measureDeliveries } from './deliveries.ts'
 import { measureInstance } from './instance.ts'
 import { measureMesh } from './mesh.ts'
 import { processMetrics } from './process.ts'
+import { measureReplays } from './replays.ts'
 import { measureStore } from './store.ts'
 import { measureTraffic } from './traffic.ts'
 
@@ -19,6 +20,7 @@ export function prometheus(): Plugin {
     apply(kernel) {
       measureTraffic(kernel, registry)
       measureDeliveries(kernel, registry)
+      measureReplays(kernel, registry)
       measureMesh(kernel, registry)
       measureStore(kernel, registry)
       measureInstance(kernel, registry)

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { Plugin } from '../../../core/index.ts'
+import { replay } from '../../../plugins/delivery/replay.ts'
 import { republish } from '../../../plugins/delivery/republish.ts'
 import { nack } from '../../../plugins/messages/nack.ts'
 import { prometheus } from '../../../plugins/metrics/prometheus/index.ts'
@@ -88,6 +89,9 @@ describe('prometheus', () => {
       'dead_letters_total{reason="POISON"}',
       'dead_letters_total{reason="INTEGRITY"}',
       'dead_letters_total{reason="RECIPIENT_FORGOTTEN"}',
+      'replay_jobs{state="waiting"}',
+      'replay_jobs{state="running"}',
+      'dead_letters_replayed_total',
       'delivery_failures_total{cause="nack"}',
       'delivery_failures_total{cause="silence"}',
       'deliveries{state="targeted"}',
@@ -117,6 +121,26 @@ describe('prometheus', () => {
     expect(await series('messages_forwarded_total{type="SK"}')).to.equal(1)
     expect(await series('backlog_messages{recipient="other"}')).to.equal(0)
     expect(await series('store_messages')).to.equal(1)
+  })
+
+  it('counts what is replayed, and the jobs that have not ended', async () => {
+    const { connect, kernel, series } = await startMetered({ plugins: [nack(), republish(), replay()] })
+    const listener = connect({ instanceId: 'pi-1' })
+    const publisher = connect()
+    for (const id of ['m-1', 'm-2', 'm-3']) await publish(publisher, id)
+    for (const messageId of ['m-1', 'm-2', 'm-3']) {
+      await eventually(() => listener.received.some((one) => one.messageId === messageId))
+      listener.send({ type: 'NACK', messageId, code: 'INVALID_MESSAGE', reason: 'no', retryable: false })
+    }
+    await eventually(() => kernel.storeStatistics().dead === 3)
+    const { items } = await kernel.deadLetters.list({}, { limit: 3 })
+    const [first, second, third] = items.map(({ id }) => [id])
+    const replays = kernel.use('replays')
+    await replays.start({ by: 'test', filter: { ids: [...(first ?? []), ...(second ?? [])] }, perSecond: 1 })
+    await replays.start({ by: 'test', filter: { ids: third ?? [] } })
+    await eventually(async () => (await series('dead_letters_replayed_total')) === 1)
+    expect(await series('replay_jobs{state="running"}')).to.equal(1)
+    expect(await series('replay_jobs{state="waiting"}')).to.equal(1)
   })
 
   it('takes the time in seconds', async () => {
