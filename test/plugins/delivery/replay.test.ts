@@ -37,7 +37,7 @@ async function desk(options: BenchOptions = {}) {
       })
     },
   }
-  const subject = await bench({ ...options, plugins: [replay(), spy] })
+  const subject = await bench({ ...options, plugins: [replay(), spy, ...(options.plugins ?? [])] })
   const service = replays as Replays
   let answer: Answer | undefined = REJECTION
   /** Lets the applications answer all that waits for them. */
@@ -151,6 +151,30 @@ describe('a replay', () => {
       expect((await subject.start()).job).to.include({ total: 0, state: 'done' })
       await subject.pass(1_000)
       expect(since(app, 20)).to.deep.equal(ids(20))
+    })
+
+    it('when a delivery is dead on disk, and its outbox has not heard of it yet', async () => {
+      let open = () => {}
+      let gate = Promise.resolve()
+      const slow: Plugin = { name: 'slow', apply: ({ hooks }) => hooks.ack.tapPromise(() => gate) }
+      const subject = await desk({ plugins: [slow] })
+      const app = await subject.listen()
+      subject.answer(undefined)
+      await subject.publish('m-1')
+      gate = new Promise((resolve) => {
+        open = resolve
+      })
+      subject.answer('ACK')
+      app.nack('m-1', { code: 'INVALID_MESSAGE', retryable: false })
+      await subject.publish('m-2')
+      expect(await subject.dead()).to.have.length(1)
+      await subject.start()
+      expect(app.got).to.deep.equal(['m-1'])
+      open()
+      await subject.pass(1_000)
+      expect(app.got).to.deep.equal(['m-1', 'm-2', 'm-1'])
+      expect(subject.bus.recipients().find(({ name }) => name === 'app')?.pending).to.equal(0)
+      expect(subject.sums()).to.include({ acked: 2, pending: 0, dead: 0 })
     })
 
     for (const applied of [true, false]) {

@@ -112,6 +112,42 @@ describe('plugins/stores/sqlite over time', () => {
       expect(await rows('PRAGMA foreign_key_check')).to.deep.equal([])
     })
 
+    it('of a schema without replay jobs keeps its dead letters, which can be replayed, and what waits', async () => {
+      const database = new BetterSqlite3(path)
+      database.pragma('auto_vacuum = INCREMENTAL')
+      const steps = STEPS.slice(
+        0,
+        STEPS.findIndex((step) => step.includes('CREATE TABLE replay')),
+      )
+      for (const step of steps) database.exec(step)
+      database.pragma(`user_version = ${steps.length}`)
+      database.exec(`
+        INSERT INTO recipient (key, name, role, tags) VALUES (4, 'aws', 'instance', '[]'), (7, 'azure', 'instance', '[]');
+        INSERT INTO queue VALUES (14, 4), (17, 7);
+        INSERT INTO ledger (recipient, name, targeted, pending, dead) VALUES (4, 'aws', 1, 0, 1), (7, 'azure', 1, 1, 0);
+        INSERT INTO message VALUES (3, 'old', 'eu', 0, 'SK', 'gcp', 'epoch', 1, NULL, 'account 7', NULL, '["aws"]', '{}',
+          'digest', 1767225600000, 2, ${checksumOf(OLD)}, NULL);
+        INSERT INTO delivery VALUES (17, 3, 1, 2, 3, 4, 5);
+        INSERT INTO dead_letter VALUES (9, 4, 3, 'REJECTED', 'no', 1, 1, 0, 0, 'republish', '1.0.0', 1767225600000, 1);
+        INSERT OR REPLACE INTO meta VALUES ('last_seq', 3), ('messages', 1), ('dead_letters', 1);`)
+      database.close()
+      await trial.open()
+      expect((await trial.dead()).map(({ id, messageId }) => [id, messageId])).to.deep.equal([[9, 'old']])
+      expect(await trial.store.replays()).to.deep.equal([])
+      const { job } = await trial.freeze({ recipient: 'aws' })
+      await trial.step(job.id)
+      for (const name of ['aws', 'azure']) await trial.recipient(name)
+      for (const [recipient, name] of [
+        [4, 'aws'],
+        [7, 'azure'],
+      ] as const) {
+        expect(await trial.waiting(recipient)).to.deep.equal(['old'])
+        await trial.die([{ recipient, seq: 3 }])
+        expect(await trial.sums(name)).to.include({ targeted: 1, pending: 0, dead: 1 })
+      }
+      expect(await trial.replay(job.id)).to.include({ state: 'done', replayed: 1, failed: 1 })
+    })
+
     it('never changes after its release', () => {
       const digest = createHash('sha256')
         .update(STEPS[0] ?? '')
@@ -126,6 +162,11 @@ describe('plugins/stores/sqlite over time', () => {
     for (let step = 0; step < 400; step++) {
       await act()
       await trial.sums('aws')
+    }
+    for (const { state, total, replayed, skipped, failed } of await trial.store.replays()) {
+      expect(failed).to.be.at.most(replayed)
+      if (state === 'done') expect(replayed + skipped).to.equal(total)
+      else expect(replayed + skipped).to.be.at.most(total)
     }
     const figures = trial.store.statistics()
     const counted = await rows<{ ledger: number; counted: number }>(`
@@ -235,6 +276,9 @@ async function randomActions(trial: StoreTrial): Promise<() => Promise<unknown>>
     () => trial.settle(some(), some()),
     () => trial.die([some(), some()]),
     () => trial.revive([chance(60), chance(60)]),
+    () => trial.freeze({}, { limit: 1 + chance(3), maxFailures: () => chance(2) }),
+    () => trial.step(chance(200), 1),
+    () => trial.store.endReplay(chance(200), { state: 'cancelled', reason: 'by chance' }),
     () => trial.store.discardDeadLetters([chance(60)]),
     () => trial.store.purge({ settledBefore: runtime.now(), deadBefore: runtime.now() - DAY_MS, limit: 2 }),
     async () => runtime.advance(chance(DAY_MS / 10)),

@@ -197,6 +197,7 @@ describe('plugins/stores/sqlite', () => {
       expect(letters[0]).to.deep.include({ messageId: 'a', attempts, path: [], plugin: 'store-sqlite', count: 1 })
       expect(trial.store.statistics().givenUp).to.deep.equal({ INTEGRITY: 2, RECIPIENT_FORGOTTEN: 0 })
       expect(await trial.revive(letters.map(({ id }) => id))).to.deep.equal([])
+      expect(await trial.store.deadLetterText(letters[0]?.id ?? 0)).to.equal(undefined)
       expect((await trial.reopen()).recipients.map(({ pending }) => pending)).to.deep.equal([1, 1])
       expect(trial.store.statistics()).to.include({ pending: 2, dead: 2 })
     })
