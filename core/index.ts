@@ -26,6 +26,7 @@ export {
   type ConnectionHandlers,
   type Introduce,
   type Introduction,
+  type Lane,
   type PeerSettings,
   type Transport,
 } from './link.ts'

@@ -43,14 +43,24 @@ export interface Introduction {
   readonly announces: boolean
 }
 
-/** One open connection, as a transport hands it over. Frames come in the order they were sent. */
+/**
+ * What a frame is sent as: an answer or announcement (`control`), or a message (`bulk`). Control frames go ahead of bulk frames
+ * that still wait in this process; within its lane each frame keeps its place.
+ */
+export type Lane = 'control' | 'bulk'
+
+/** One open connection, as a transport hands it over. Frames of one lane come in the order they were sent. */
 export interface Connection {
   readonly remote: Introduction
   /** Where the other end is, for logs and pages: address and port, no credentials. */
   readonly address: string
-  /** Sends one text frame. A connection that is closing drops it: nothing is lost, its delivery stays open. */
-  send(frame: string): void
-  /** Bytes handed to `send` that the other end's machine has not taken yet. */
+  /**
+   * Sends one text frame, as `bulk` unless it is said otherwise. Never throws. A connection that is closing drops it: nothing is
+   * lost, its delivery stays open. Both lanes are bounded. While too much waits in the lane of control frames, nothing is read
+   * from the other end; when too much waits in the lane of bulk frames, the connection is closed.
+   */
+  send(frame: string, lane?: Lane): void
+  /** Bytes handed to `send`, in both lanes, that the other end's machine has not taken yet. */
   readonly bufferedBytes: number
   /** Stops and resumes reading: how the bus says that it has enough for now. */
   pause(): void

@@ -1,6 +1,6 @@
 import { problemOf } from './errors.ts'
 import type { Hooks } from './hooks.ts'
-import { CloseCode, type Connection, type Introduction, type PeerSettings } from './link.ts'
+import { CloseCode, type Connection, type Introduction, type Lane, type PeerSettings } from './link.ts'
 import type { Log } from './log.ts'
 import type { DurableRecipient, LiveRecipient } from './recipient.ts'
 import type { Recipients } from './recipients.ts'
@@ -61,8 +61,9 @@ export class Link {
     this.connection.resume()
   }
 
-  send(frame: string): void {
-    this.connection.send(frame)
+  /** Answers and announcements go as `control`, ahead of messages that still wait. */
+  send(frame: string, lane: Lane = 'bulk'): void {
+    this.connection.send(frame, lane)
   }
 
   /** Sends live traffic to a client without a name, or sends the client away when it does not keep up. */

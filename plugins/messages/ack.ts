@@ -30,7 +30,7 @@ export function ack(): Plugin {
         },
       })
       kernel.hooks.ack.tap((acknowledgements) => {
-        for (const one of acknowledgements) one.sender.send(frame(one, kernel))
+        for (const one of acknowledgements) one.sender.send(frame(one, kernel), 'control')
       })
     },
   }

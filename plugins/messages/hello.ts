@@ -46,6 +46,6 @@ function tellAll(kernel: Kernel, told: WeakMap<Link, string>): void {
     const tags = JSON.stringify(reachable(kernel.settings.tags, kernel.recipients(), link.peer))
     if (told.get(link) === tags) continue
     told.set(link, tags)
-    link.send(`{"type":"HELLO","tags":${tags}}`)
+    link.send(`{"type":"HELLO","tags":${tags}}`, 'control')
   }
 }

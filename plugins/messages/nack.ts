@@ -50,7 +50,7 @@ export function nack(): Plugin {
         const { sender, code, reason, detail = reason, type = 'unknown' } = refusal
         kernel.log.debug('refused', { peer: sender.peer ?? sender.id, code, reason: detail, type })
         // Two instances that disagree about NACKs must not answer each other for ever.
-        if (type !== 'NACK') sender.send(frame(refusal))
+        if (type !== 'NACK') sender.send(frame(refusal), 'control')
       })
     },
   }

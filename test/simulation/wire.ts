@@ -1,4 +1,4 @@
-import type { Connection, ConnectionHandlers, Introduction } from '../../core/index.ts'
+import type { Connection, ConnectionHandlers, Introduction, Lane } from '../../core/index.ts'
 import type { Random } from './random.ts'
 import type { World } from './world.ts'
 
@@ -8,6 +8,7 @@ const NOTICE_MS = 20
 /** A closing handshake that is not answered within this time is given up. */
 const CLOSE_GRACE_MS = 2_000
 const FAR_APART_MS = 400
+const LANES: readonly Lane[] = ['control', 'bulk']
 
 /** How a network treats what is sent over it. */
 export interface Conditions {
@@ -27,7 +28,10 @@ export interface WireObserver {
   sent(end: End, frame: string): void
 }
 
-type Parcel = { readonly frame: string } | { readonly code: number; readonly reason: string } | { readonly open: true }
+type Parcel =
+  | { readonly frame: string; readonly lane: Lane }
+  | { readonly code: number; readonly reason: string }
+  | { readonly open: true }
 
 /** One connection between two hosts: two ends, and what is on its way between them. */
 export class Wire {
@@ -98,7 +102,8 @@ export class End implements Connection {
   #inbox: Parcel[] = []
   /** Held up on the way to here. */
   #stalled: Parcel[] = []
-  #lastDue = 0
+  /** When the last parcel of each lane arrives: a later one of that lane comes behind it. */
+  #lastDue = { control: 0, bulk: 0 }
   #underWay = 0
 
   constructor(wire: Wire, host: string, remote: Introduction) {
@@ -127,7 +132,7 @@ export class End implements Connection {
     this.wire.world.after(0, `${this.host} listens on ${this.address}`, () => this.#read())
   }
 
-  send(frame: string): void {
+  send(frame: string, lane: Lane = 'bulk'): void {
     if (this.closed || this.#closing) return
     this.wire.observer.sent(this, frame)
     const { random, conditions } = this.wire
@@ -140,8 +145,8 @@ export class End implements Connection {
     }
     const target = this.wire.other(this)
     const overtaken = !spared && random.chance(reordering)
-    target.#travel({ frame }, overtaken ? random.between(0, FAR_APART_MS) : undefined)
-    if (!spared && random.chance(duplication)) target.#travel({ frame }, random.between(0, FAR_APART_MS))
+    target.#travel({ frame, lane }, overtaken ? random.between(0, FAR_APART_MS) : undefined)
+    if (!spared && random.chance(duplication)) target.#travel({ frame, lane }, random.between(0, FAR_APART_MS))
   }
 
   close(code: number, reason: string): void {
@@ -193,13 +198,20 @@ export class End implements Connection {
     const { world } = this.wire
     const due = world.now + this.wire.latency()
     this.#underWay += sizeOf(parcel)
-    if (overtakenMs === undefined) this.#lastDue = Math.max(due, this.#lastDue)
-    const delay = overtakenMs ?? this.#lastDue - world.now
+    const delay = overtakenMs ?? this.#placeBehind(parcel, due) - world.now
     world.after(delay, `${this.host} <- wire ${this.wire.id} ${summary(parcel)}`, () => {
       this.#underWay -= sizeOf(parcel)
       if (this.wire.blocked() || this.#stalled.length > 0) this.#stalled.push(parcel)
       else this.#arrive(parcel)
     })
+  }
+
+  /** Frames come behind those of their lane, the beginning and the end of a connection behind all. */
+  #placeBehind(parcel: Parcel, due: number): number {
+    const lanes = 'frame' in parcel ? [parcel.lane] : LANES
+    const place = Math.max(due, ...lanes.map((lane) => this.#lastDue[lane]))
+    for (const lane of lanes) this.#lastDue[lane] = place
+    return place
   }
 
   #arrive(parcel: Parcel): void {

@@ -4,6 +4,7 @@ import type {
   ConnectionHandlers,
   Introduce,
   Introduction,
+  Lane,
   PeerSettings,
   Plugin,
   Transport,
@@ -29,7 +30,7 @@ export function memoryPair(one: Introduction, other: Introduction): [MemoryConne
   return [near, far]
 }
 
-type Event = { readonly frame: string } | { readonly code: number; readonly reason: string }
+type Event = { readonly frame: string; readonly lane: Lane } | { readonly code: number; readonly reason: string }
 
 /** One end. Like a socket it hands over nothing in the turn in which it was sent, and reads once it is handled. */
 export class MemoryConnection implements Connection {
@@ -57,10 +58,10 @@ export class MemoryConnection implements Connection {
     return this.#paused
   }
 
-  send(frame: string): void {
+  send(frame: string, lane: Lane = 'bulk'): void {
     if (this.ending) return
     this.sent.push(frame)
-    this.#other?.arrive({ frame })
+    this.#other?.arrive({ frame, lane })
   }
 
   close(code: number, reason: string): void {
@@ -84,8 +85,10 @@ export class MemoryConnection implements Connection {
     this.resume()
   }
 
+  /** A control frame goes ahead of all bulk frames that are not read yet. */
   arrive(event: Event): void {
-    this.#inbox.push(event)
+    const place = 'lane' in event && event.lane === 'control' ? this.#inbox.findIndex(isBulk) : -1
+    this.#inbox.splice(place < 0 ? this.#inbox.length : place, 0, event)
     this.#read()
   }
 
@@ -110,6 +113,10 @@ export class MemoryConnection implements Connection {
       handlers.closed(event.code, event.reason)
     }
   }
+}
+
+function isBulk(event: Event): boolean {
+  return 'lane' in event && event.lane === 'bulk'
 }
 
 /** A network within this process: buses that listen on `memory://name` and dial each other there. */

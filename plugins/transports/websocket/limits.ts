@@ -10,6 +10,14 @@ export const HANDSHAKE_TIMEOUT_MS = 5_000
 export const CLOSE_GRACE_MS = 2_000
 
 /**
+ * What may wait for one connection behind the little that its socket is given, in bytes. Control frames: nothing is read from
+ * the other end before half of them have left. Bulk frames: the connection is closed (1013). The core never sends as many: two
+ * windows of 1 MiB to whoever acknowledges, 1 MiB to whoever does not.
+ */
+export const MAX_CONTROL_BYTES = 1024 * 1024
+export const MAX_BULK_BYTES = 4 * 1024 * 1024
+
+/**
  * What one connection may cost while it is read. A frame may be 16 KiB larger than a message, so that one
  * just over the limit is answered with a NACK, and only what is far beyond costs the connection (1009).
  * Fragments and chunks are bounded because tiny ones cost far more memory than their bytes (CVE-2026-48779).
@@ -19,6 +27,8 @@ export const FRAME_LIMITS = Object.freeze({
   maxFragments: 64,
   maxBufferedChunks: 1024,
   perMessageDeflate: false,
+  // The connection answers pings itself: the latest one, when there is room.
+  autoPong: false,
   skipUTF8Validation: false,
 })
 

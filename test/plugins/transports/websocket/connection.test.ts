@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import { expect } from 'chai'
 import type { WebSocket } from 'ws'
+import type { Connection } from '../../../../core/index.ts'
 import {
   client,
   closeAll,
@@ -13,6 +14,7 @@ import {
   hurried,
   instance,
   listening,
+  steppedTime,
   transport,
 } from './support.ts'
 
@@ -105,14 +107,47 @@ describe('websocket: frames', () => {
     const other = await client(url)
     const { connection } = await next()
     other.pause()
-    const frame = 'x'.repeat(64 * 1024)
-    for (let sent = 0; sent < 200; sent++) connection.send(frame)
-    await turns(20)
+    const sent = await fillUp(connection)
     expect(connection.bufferedBytes).to.be.greaterThan(1024 * 1024)
     let received = 0
     other.on('message', () => received++)
     other.resume()
-    await eventually(() => received === 200 && connection.bufferedBytes === 0)
+    await eventually(() => received === sent && connection.bufferedBytes === 0)
+  })
+
+  it('of the lane control overtake what waits in this process; within a lane each keeps its place', async () => {
+    const { url, next } = await listening()
+    const other = await client(url)
+    const { connection } = await next()
+    other.pause()
+    const bulk = await fillUp(connection)
+    for (const frame of numbers(10)) connection.send(`answer ${frame}`, 'control')
+    connection.send('last', 'bulk')
+    const received: string[] = []
+    other.on('message', (data) => received.push(String(data)))
+    other.resume()
+    await eventually(() => received.length === bulk + 11)
+    const answersAt = received.indexOf('answer 0')
+    // Of three megabytes that wait, 64 KiB and a frame are with the socket.
+    expect(answersAt).to.be.within(1, bulk - 40)
+    expect(received.slice(answersAt, answersAt + 10)).to.deep.equal(numbers(10).map((frame) => `answer ${frame}`))
+    const order = received.filter((frame) => frame.startsWith('bulk')).map((frame) => Number(frame.slice(4, 10)))
+    expect(order).to.deep.equal(numbers(bulk).map(Number))
+    expect(received.at(-1)).to.equal('last')
+  })
+
+  it('that wait when this end closes still go out, and then the reason', async () => {
+    const { url, next } = await listening()
+    const other = await client(url)
+    const { connection } = await next()
+    other.pause()
+    const sent = await fillUp(connection)
+    let received = 0
+    other.on('message', () => received++)
+    connection.close(1001, 'going away')
+    other.resume()
+    expect(await closing(other)).to.deep.equal({ code: 1001, reason: 'going away' })
+    expect(received).to.equal(sent)
   })
 
   it('that are sent after closing are dropped without an error', async () => {
@@ -235,6 +270,61 @@ describe('websocket: the end of a connection', () => {
   })
 })
 
+describe('websocket: bounds of what waits', () => {
+  afterEach(closeAll)
+
+  it('are 4 MiB of bulk: then the connection closes with 1013', async () => {
+    const { url, next } = await listening()
+    const other = await client(url)
+    const end = await next()
+    other.pause()
+    const frame = 'x'.repeat(64 * 1024)
+    for (let sent = 0; sent < 200; sent++) end.connection.send(frame)
+    other.resume()
+    expect(await closing(other)).to.include({ code: 1013 })
+  })
+
+  it('are 1 MiB of answers: nothing is read from who does not read them, until half of them have left', async () => {
+    const { url, next } = await listening()
+    const other = await client(url)
+    const end = await next()
+    other.pause()
+    const answer = 'a'.repeat(1024)
+    const answerUntil = async (bytes: number) => {
+      for (; end.connection.bufferedBytes < bytes; await turns(1)) end.connection.send(answer, 'control')
+    }
+    await answerUntil(1024 * 1024)
+    other.send('read still')
+    await eventually(() => end.frames.length === 1)
+    await answerUntil(1024 * 1024 + 192 * 1024)
+    other.send('read later')
+    await turns(50)
+    expect(end.frames).to.deep.equal(['read still'])
+    other.resume()
+    await eventually(() => end.frames.length === 2)
+  })
+
+  it('of pongs is one: the latest ping is answered when there is room', async () => {
+    const { url, next } = await listening()
+    const other = await client(url)
+    const { connection } = await next()
+    const pongs: string[] = []
+    other.on('pong', (data) => pongs.push(String(data)))
+    other.ping('at once')
+    await eventually(() => pongs.length === 1)
+    other.pause()
+    await fillUp(connection)
+    const before = connection.bufferedBytes
+    for (const n of numbers(1_000)) other.ping(n)
+    await turns(50)
+    expect(connection.bufferedBytes).to.be.within(0, before)
+    other.resume()
+    await eventually(() => connection.bufferedBytes === 0)
+    await eventually(() => pongs.length > 1)
+    expect(pongs).to.deep.equal(['at once', '999'])
+  })
+})
+
 describe('websocket: heartbeat', () => {
   afterEach(closeAll)
 
@@ -261,6 +351,26 @@ describe('websocket: heartbeat', () => {
     expect([first.closed, second.closed]).to.deep.equal([undefined, undefined])
   })
 
+  it('keeps one that takes what it is sent, though its pong is far behind; not one that takes nothing', async () => {
+    const { runtime, pass } = steppedTime()
+    const { url, next } = await listening({ runtime })
+    const other = await client(url, [], { autoPong: false })
+    const end = await next()
+    for (let round = 0; round < 4; round++) {
+      other.pause()
+      await fillUp(end.connection)
+      await pass(20_000)
+      other.resume()
+      await eventually(() => end.connection.bufferedBytes === 0)
+    }
+    expect(end.closed).to.equal(undefined)
+    other.pause()
+    await fillUp(end.connection)
+    await pass(30_000)
+    await eventually(() => end.closed !== undefined)
+    expect(end.closed).to.deep.equal({ code: 1006, reason: 'no sign of life for 30000 ms' })
+  })
+
   it('does not blame the other end while this end has paused reading', async () => {
     const { url, next } = await listening({ options: { heartbeatMs: 20, deadAfterMs: 40 } })
     const other = await client(url)
@@ -275,6 +385,18 @@ describe('websocket: heartbeat', () => {
     expect(end.closed).to.equal(undefined)
   })
 })
+
+const LARGE = 'x'.repeat(64 * 1024 - 16)
+
+/** Sends large frames to somebody who does not read, until three megabytes wait in this process. Resolves to how many. */
+async function fillUp(connection: Connection): Promise<number> {
+  let sent = 0
+  for (; connection.bufferedBytes < 3 * 1024 * 1024; await turns(2)) {
+    if (sent === 1_000) throw new Error('nothing comes to wait')
+    connection.send(`bulk${String(sent++).padStart(6, '0')}${LARGE}`)
+  }
+  return sent
+}
 
 function sendFragments(socket: WebSocket, count: number): void {
   for (const part of numbers(count)) socket.send(part, { fin: false })
