@@ -205,6 +205,7 @@ class SlipstreamBus implements Bus {
       links: () => this.links(),
       announced: (link, tags) => this.#running.announced(link, tags),
       forget: (name) => this.#running.forget(name),
+      collapse: (name) => this.#running.recipients.collapse(name),
       forgetAbsent: (name) => this.#running.recipients.forgetAbsent(name),
       plugins: () => this.plugins(),
     }

@@ -89,6 +89,7 @@ export {
 export type {
   Attempts,
   Batch,
+  Collapsed,
   DeadLetter,
   DeadLetterFilter,
   DeadLetterId,
@@ -112,6 +113,7 @@ export type {
   ScheduledKey,
   ScheduledMessage,
   Settlement,
+  Spaces,
   Store,
   StoreContext,
   StoredMessage,

@@ -12,6 +12,7 @@ import type { Recipient } from './recipient.ts'
 import type { Recipients } from './recipients.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
+import type { Collapsed } from './store.ts'
 
 /** What of a bus its plugins can see. */
 export interface KernelContext {
@@ -29,6 +30,7 @@ export interface KernelContext {
   readonly links: () => readonly Link[]
   readonly announced: (link: Link, tags: readonly string[]) => Promise<void>
   readonly forget: (name: string) => Promise<boolean>
+  readonly collapse: (name: string) => Promise<Collapsed | undefined>
   readonly forgetAbsent: (name: string) => Promise<number | undefined>
   readonly plugins: () => readonly PluginReport[]
 }
@@ -58,6 +60,7 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     links: context.links,
     announced: context.announced,
     forget: context.forget,
+    collapse: context.collapse,
     forgetAbsent: context.forgetAbsent,
     plugins: context.plugins,
     healthChecks: () => parts.healthChecks,

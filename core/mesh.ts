@@ -99,6 +99,7 @@ export class Mesh {
         decided,
         frame: (delivery) => plainFrame(delivery, instanceId),
         isStrict: ({ message }) => types.isStrict(message.type),
+        spaces: () => types.replacing(),
         circuit: (url) => this.#dialers.find(({ peer }) => peer.url === url)?.circuit,
       },
       self,

@@ -23,7 +23,10 @@ export interface StoredType<Body> {
    * which is what types want whose writes are merged by version.
    */
   readonly order?: 'strict'
-  /** `newest`: of two messages of one ordering key, the one with the greater version replaces the other entirely. */
+  /**
+   * `newest`: of two messages of one ordering key and space, the one with the greater version replaces the other entirely. So
+   * what waits for somebody absent may be collapsed to the newest message of each key when there is little room.
+   */
   readonly merge?: 'newest'
   /**
    * How two texts of shape `own` are merged that this type keeps of one key: commutative, associative and idempotent, to

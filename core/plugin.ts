@@ -11,7 +11,7 @@ import type { Recipient } from './recipient.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
 import type { StateBackend, StateReader } from './state.ts'
-import type { LedgerRow, Purged, PurgeLimits, Store, StoreStatistics } from './store.ts'
+import type { Collapsed, LedgerRow, Purged, PurgeLimits, Store, StoreStatistics } from './store.ts'
 
 /**
  * A part of the bus: a message type, a store, a route, a transport, an exporter, anything. Plugins are plain objects,
@@ -71,6 +71,12 @@ export interface Kernel {
    * names. Resolves to how many deliveries waited; to undefined when it is not known or is linked: nothing is forgotten then.
    */
   forgetAbsent(name: string): Promise<number | undefined>
+  /**
+   * Lets newer writes take the place of older ones among what waits for a recipient that is away, of types that allow it: of
+   * each key, the newest stays. A little at a time, until `done`. Resolves to undefined when it is not known or is linked:
+   * nothing is collapsed then.
+   */
+  collapse(name: string): Promise<Collapsed | undefined>
   /** All loaded plugins, with what they cost and how often they failed. */
   plugins(): readonly PluginReport[]
   /** All registered health checks. */

@@ -3,7 +3,7 @@ import type { LinkCircuit } from './dialer.ts'
 import type { PeerSettings } from './link.ts'
 import type { Link } from './links.ts'
 import { Outbox, type OutboxContext } from './outbox.ts'
-import type { RecipientKey, RecipientRecord, SavedRecipient } from './store.ts'
+import type { RecipientKey, RecipientRecord, SavedRecipient, Spaces } from './store.ts'
 
 /** Someone whom messages may be for. */
 export interface Recipient {
@@ -30,6 +30,8 @@ export interface Recipient {
 }
 
 export interface RecipientContext extends OutboxContext {
+  /** Types of which the newest message of a key replaces the others. */
+  spaces(): Spaces
   /** How it stands with dialling that URL, if it is dialled. */
   circuit(url: string): LinkCircuit | undefined
 }

@@ -4,10 +4,13 @@ import type { Link } from './links.ts'
 import type { Outbox } from './outbox.ts'
 import { DurableRecipient, LiveRecipient, type Recipient, type RecipientContext } from './recipient.ts'
 import { SELF, type SelfRecipient } from './self.ts'
-import type { RecipientKey, RecipientRecord, SavedRecipient, Store } from './store.ts'
+import type { Collapsed, RecipientKey, RecipientRecord, SavedRecipient, Store } from './store.ts'
 
 /** How long to wait before asking a store again that could not change a recipient, in milliseconds. */
 const TRY_AGAIN_MS = 1_000
+
+/** Deliveries that are looked at in a row when a backlog is collapsed: some milliseconds. */
+const COLLAPSE_AT_ONCE = 200
 
 type Between = <Result>(task: () => Promise<Result>) => Promise<Result>
 
@@ -171,6 +174,19 @@ export class Recipients {
     return this.#durable.get(name) ?? this.#keep(new DurableRecipient({ ...record, key, pending: 0 }, this.#context))
   }
 
+  /**
+   * Lets newer writes take the place of older ones among what waits for a recipient that is away, a little at a time.
+   * Resolves to undefined if it is not known or is linked: what is under way must not be taken away.
+   */
+  collapse(name: string): Promise<Collapsed | undefined> {
+    return this.#between(async () => {
+      const recipient = this.#durable.get(name)
+      if (!recipient || recipient.connected) return undefined
+      const { key, outbox } = recipient
+      return this.#rereading(outbox, () => this.#store.collapse(key, this.#context.spaces(), COLLAPSE_AT_ONCE))
+    })
+  }
+
   async #forget(recipient: DurableRecipient): Promise<void> {
     await this.#surely(() => this.#store.forgetRecipient(recipient.key))
     recipient.forgotten = true
@@ -181,15 +197,26 @@ export class Recipients {
     recipient.link?.close(CloseCode.TRY_AGAIN_LATER, 'this name has just been forgotten; connect again')
   }
 
-  /** Whatever the store says, it is read anew what waits: a failure leaves open what is on disk. */
   async #forgetBacklog({ key, outbox }: DurableRecipient): Promise<number> {
-    let left = outbox.pending
+    const { count } = await this.#rereading(outbox, async () => ({
+      count: await this.#store.forgetBacklog(key),
+      pending: 0,
+    }))
+    return count
+  }
+
+  /** Changes what waits on disk. It is read anew then, also after a failure, which leaves open what is on disk. */
+  async #rereading<Result extends { readonly pending: number }>(
+    outbox: Outbox,
+    change: () => Promise<Result>,
+  ): Promise<Result> {
+    let { pending } = outbox
     try {
-      const count = await this.#store.forgetBacklog(key)
-      left = 0
-      return count
+      const result = await change()
+      pending = result.pending
+      return result
     } finally {
-      outbox.reload(left)
+      outbox.reload(pending)
     }
   }
 

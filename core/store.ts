@@ -90,6 +90,17 @@ export interface Store {
    */
   forgetBacklog(key: RecipientKey): Promise<number>
 
+  /**
+   * Lets newer writes take the place of older ones among what waits for a recipient. `spaces` names the types of which the
+   * newest message of a key replaces the others entirely, each with the space whose keys it writes. Of the deliveries of one
+   * space, ordering key and audience (`targetedTags`, `targetInstanceId`) only the one with the greatest version stays, where
+   * it is; the others count as `collapsed`. What has no ordering key or no version stays as well, and what expires replaces
+   * nothing.
+   *
+   * Looks at `limit` deliveries at most, so that a call is short: the next one for the same recipient goes on from there.
+   */
+  collapse(recipient: RecipientKey, spaces: Spaces, limit: number): Promise<Collapsed>
+
   /** Dead letters that match, oldest first, beginning behind `after`; and how many match in all. */
   deadLetters(filter: DeadLetterFilter, page: DeadLetterPage): Promise<DeadLetterList>
 
@@ -293,6 +304,18 @@ export interface Purged {
   readonly deadLetters: number
   /** Deliveries that were forgotten before and had left something behind. */
   readonly deliveries: number
+}
+
+/** The space whose keys they write, by the names of types. */
+export type Spaces = ReadonlyMap<string, string>
+
+export interface Collapsed {
+  /** How many deliveries were collapsed. */
+  readonly deliveries: number
+  /** How many still wait for the recipient. */
+  readonly pending: number
+  /** Whether the end of what waits was reached: the next call begins anew. */
+  readonly done: boolean
 }
 
 export interface LedgerRow {

@@ -4,6 +4,7 @@ import type { AnyMessageType } from './message-type.ts'
 import { envelopeProperties, toleratedProperties } from './protocol/fields.ts'
 import type { Received } from './protocol/received.ts'
 import type { JoinTexts } from './state/join.ts'
+import type { Spaces } from './store.ts'
 
 interface Registered {
   readonly owner: string
@@ -46,6 +47,12 @@ export class TypeRegistry {
   keepsState(name: string): boolean {
     const { merge, join, space } = this.#types.get(name)?.type ?? {}
     return merge !== undefined || join !== undefined || space !== undefined
+  }
+
+  /** Types of which the newest message of a key replaces the others entirely, each with the space whose keys it writes. */
+  replacing(): Spaces {
+    const replacing = this.names().filter((name) => this.#types.get(name)?.type.merge === 'newest')
+    return new Map(replacing.map((name) => [name, this.spaceOf(name)]))
   }
 
   /** Whose keys the type writes. */

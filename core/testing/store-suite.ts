@@ -1,4 +1,5 @@
 import { absenceCases } from './store-cases/absence.ts'
+import { collapsingCases } from './store-cases/collapsing.ts'
 import { deadLetterCases } from './store-cases/dead-letters.ts'
 import { failureCases } from './store-cases/failures.ts'
 import { ledgerCases } from './store-cases/ledger.ts'
@@ -30,6 +31,7 @@ export function storeSuite(makeStore: () => StoreUnderTest): readonly StoreCase[
     ...readingCases,
     ...recipientCases,
     ...absenceCases,
+    ...collapsingCases,
     ...failureCases,
     ...deadLetterCases,
     ...replayCases,

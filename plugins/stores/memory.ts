@@ -1,5 +1,6 @@
 import {
   type Batch,
+  type Collapsed,
   type DeadLetterFilter,
   type DeadLetterId,
   type DeadLetterList,
@@ -25,6 +26,7 @@ import {
   type ScheduledKey,
   type ScheduledMessage,
   type SelectedLetter,
+  type Spaces,
   type Store,
   type StoreContext,
   type StoreState,
@@ -39,6 +41,7 @@ import { KeptMessages } from './memory/messages.ts'
 import { KeptRecipients, NO_ATTEMPTS, type Waiting } from './memory/recipients.ts'
 import { KeptReplays } from './memory/replays.ts'
 import { KeptSchedule } from './memory/schedule.ts'
+import { type Shelf, type Shelved, Sweep } from './sweep.ts'
 
 /**
  * Keeps messages in memory until the process ends: for tests, trials and the simulator. What it acknowledges does not
@@ -65,6 +68,8 @@ export class MemoryStore implements Store {
     name: (key) => this.#accounts.of(key).name,
   })
   readonly #replays = new KeptReplays(this.#deadLetters)
+  /** The backlog that is being collapsed. */
+  #sweep: { readonly recipient: RecipientKey; readonly sweep: Sweep } | undefined
   #context: StoreContext | undefined
   #identity: { readonly instanceId: string; readonly epoch: string } | undefined
   #lastSequence = 0
@@ -153,6 +158,14 @@ export class MemoryStore implements Store {
     const count = this.#recipients.forgetBacklog(recipient)
     this.#summarize(recipient, count)
     return count
+  }
+
+  async collapse(recipient: RecipientKey, spaces: Spaces, limit: number): Promise<Collapsed> {
+    this.#opened()
+    if (this.#sweep?.recipient !== recipient) this.#sweep = { recipient, sweep: new Sweep() }
+    const step = this.#sweep.sweep.step(this.#shelf(recipient), spaces, limit)
+    if (step.done) this.#sweep = undefined
+    return { ...step, pending: this.#recipients.waitingFor(recipient).size }
   }
 
   async deadLetters(filter: DeadLetterFilter, page: DeadLetterPage): Promise<DeadLetterList> {
@@ -296,6 +309,21 @@ export class MemoryStore implements Store {
     if (!delivery) return
     if (delivery.replay !== undefined) this.#replays.countFailure(delivery.replay)
     this.#deadLetters.add({ ...death, diedAt, count: 1 })
+  }
+
+  /** What waits for a recipient, to be collapsed. */
+  #shelf(recipient: RecipientKey): Shelf {
+    const waiting = (seq: number): Shelved => this.#messages.at(seq)
+    return {
+      last: () => [...this.#recipients.waitingFor(recipient).keys()].at(-1) ?? 0,
+      read: (after, limit) =>
+        [...this.#recipients.waitingFor(recipient).keys()]
+          .filter((seq) => seq > after)
+          .slice(0, limit)
+          .map(waiting),
+      at: (seq) => (this.#recipients.waitingFor(recipient).has(seq) ? waiting(seq) : undefined),
+      remove: (seq) => this.#recipients.remove(recipient, seq, 'collapsed'),
+    }
   }
 
   /** Leaves one dead letter for all that was forgotten with a recipient. */

@@ -35,6 +35,7 @@ function outboxTo({ stored = [] as number[], bytes = 0, mayDeliver = (): boolean
       frame: ({ message }) => message.messageId.padEnd(bytes),
       isStrict: () => false,
       circuit: () => undefined,
+      spaces: () => new Map(),
       decided,
       mayDeliver,
     },
@@ -256,7 +257,7 @@ describe('an outbox', () => {
     const frame = () => 'frame'
     const decided = new WeakSet<DueDelivery>()
     const shared = { store, runtime, hooks: subject.hooks, log, retryDelayMs: RETRY_DELAY_MS }
-    const may = { isStrict: () => false, mayDeliver: () => true, circuit: () => undefined }
+    const may = { isStrict: () => false, mayDeliver: () => true, circuit: () => undefined, spaces: () => new Map() }
     const context = { ...shared, ...may, frame, decided }
     const { outbox } = new DurableRecipient({ ...peer, key: 1, pending: 1 }, context)
     outbox.attach(instance('b'))

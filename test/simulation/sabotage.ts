@@ -177,6 +177,7 @@ function delegating(store: Store, changes: Pick<Store, 'write'>): Store {
     renameRecipient: (from, to) => store.renameRecipient(from, to),
     forgetRecipient: (key) => store.forgetRecipient(key),
     forgetBacklog: (key) => store.forgetBacklog(key),
+    collapse: (key, spaces, limit) => store.collapse(key, spaces, limit),
     deadLetters: (filter, page) => store.deadLetters(filter, page),
     deadLetterText: (id) => store.deadLetterText(id),
     createReplay: (order) => store.createReplay(order),

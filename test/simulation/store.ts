@@ -11,6 +11,7 @@ import {
   type ReplayId,
   type ReplayOrder,
   type ScheduledMessage,
+  type Spaces,
   type Store,
   type StoreContext,
   slipstreamError,
@@ -98,6 +99,10 @@ export class SimulatedStore implements Store {
 
   forgetBacklog(key: RecipientKey) {
     return this.#enqueue(`forget backlog ${key}`, () => this.#disk.forgetBacklog(key))
+  }
+
+  collapse(key: RecipientKey, spaces: Spaces, limit: number) {
+    return this.#enqueue(`collapse ${key}`, () => this.#disk.store.collapse(key, spaces, limit))
   }
 
   deadLetters(filter: DeadLetterFilter, page: DeadLetterPage) {

@@ -93,7 +93,7 @@ export class KeptRecipients {
   }
 
   /** Returns what waited; undefined: nothing. */
-  remove(key: RecipientKey, seq: number, outcome: 'acked' | 'dead'): Waiting | undefined {
+  remove(key: RecipientKey, seq: number, outcome: 'acked' | 'dead' | 'collapsed'): Waiting | undefined {
     const waiting = this.#recipients.get(key)?.waiting
     const waited = waiting?.get(seq)
     if (!waited) return undefined

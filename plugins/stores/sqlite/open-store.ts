@@ -1,4 +1,5 @@
 import type { Log, StoreContext, StoreState, StoreStatistics } from '../../../core/index.ts'
+import { Collapse } from './collapse.ts'
 import { type Database, pragmaNumber } from './database.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { type Identity, identify } from './identity.ts'
@@ -22,6 +23,7 @@ export class OpenStore {
   readonly deadLetters: DeadLetters
   readonly scheduled: ScheduledMessages
   readonly replays: Replays
+  readonly collapse: Collapse
   readonly purge: Purge
   readonly ledger: Ledger
   readonly #database: Database
@@ -50,6 +52,7 @@ export class OpenStore {
     this.recipients = new SavedRecipients({ database, ledger, queues, deadLetters, now })
     this.replays = new Replays(database, { ledger, queues, now })
     this.purge = new Purge({ database, ledger, queues, deadLetters, scheduled, now })
+    this.collapse = new Collapse({ database, ledger, queues })
   }
 
   state(): StoreState {

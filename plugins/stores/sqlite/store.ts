@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import {
   type Batch,
+  type Collapsed,
   type DeadLetterFilter,
   type DeadLetterId,
   type DeadLetterList,
@@ -23,6 +24,7 @@ import {
   type ScheduledMessage,
   type SelectedLetter,
   SlipstreamError,
+  type Spaces,
   type Store,
   type StoreContext,
   type StoreState,
@@ -117,6 +119,10 @@ export class SqliteStore implements Store {
 
   async forgetBacklog(key: RecipientKey): Promise<number> {
     return this.#change((store) => store.recipients.forgetBacklog(key))
+  }
+
+  async collapse(key: RecipientKey, spaces: Spaces, limit: number): Promise<Collapsed> {
+    return this.#change((store) => store.collapse.run(key, spaces, limit))
   }
 
   async deadLetters(filter: DeadLetterFilter, page: DeadLetterPage): Promise<DeadLetterList> {

@@ -202,6 +202,22 @@ describe('plugins/stores/sqlite', () => {
       expect(trial.store.statistics()).to.include({ pending: 2, dead: 2 })
     })
 
+    it('replaces nothing, and is not replaced: it becomes a dead letter when its turn comes', async () => {
+      const trial = trialOf()
+      await trial.open()
+      const aws = await trial.recipient('aws')
+      const write = (key: string, version: string) =>
+        trial.message({ messageId: `${key}-${version}`, orderingKey: key, version })
+      await trial.stored([write('k', '1'), write('k', '2'), write('l', '1'), write('l', '2')], [aws])
+      await trial.store.close()
+      tamper(`UPDATE message SET text = replace(text, 'value', 'valve') WHERE message_id IN ('k-2', 'l-1')`)
+      await trial.open()
+      const { deliveries } = await trial.store.collapse(aws, new Map([['SK', 'SK']]), 100)
+      expect(deliveries).to.equal(0)
+      expect(await trial.waiting(aws)).to.deep.equal(['k-1', 'l-2'])
+      expect(await trial.sums('aws')).to.include({ targeted: 4, pending: 2, dead: 2 })
+    })
+
     it('is noticed by its expiry', async () => {
       const trial = trialOf()
       const { runtime, message } = trial
