@@ -19,6 +19,7 @@ import { prometheus } from '../plugins/metrics/prometheus/index.ts'
 import { path } from '../plugins/routes/path.ts'
 import { tags } from '../plugins/routes/tags.ts'
 import { target } from '../plugins/routes/target.ts'
+import { redisState } from '../plugins/state/redis/index.ts'
 import { memory } from '../plugins/stores/memory.ts'
 import { sqlite } from '../plugins/stores/sqlite/index.ts'
 import { websocket } from '../plugins/transports/websocket/index.ts'
@@ -70,9 +71,9 @@ export function standard(options: StandardOptions = {}): Plugin[] {
   return names.filter((name) => options[name] !== false).map((name) => make(name, options[name]))
 }
 
-/** What a configuration may call by name: the preset, each of its plugins, and a store for trials. */
+/** What a configuration may call by name: the preset, each of its plugins, a store for trials, and state in Redis. */
 export const builtIns: ReadonlyMap<string, (options?: PluginOptions) => unknown> = new Map(
-  Object.entries({ standard, memory, ...factories }) as [string, (options?: PluginOptions) => unknown][],
+  Object.entries({ standard, memory, redisState, ...factories }) as [string, (options?: PluginOptions) => unknown][],
 )
 
 /**

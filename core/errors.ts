@@ -41,6 +41,12 @@ const TEXTS = {
     `Messages of type "${type}" want to be kept as state, and no plugin keeps it. Add a state backend to plugins, or let the type declare its merge: then it is not applied where there is none.`,
   SLP_STATE_FAILED: (problem: string) =>
     `The state backend failed: ${problem}. What it was given is applied again; the instance goes on by itself when the cause is gone.`,
+  SLP_STATE_UNAVAILABLE: (problem: string) =>
+    `The state backend is away: ${problem}. What is to be applied waits on disk, and goes on by itself when it is back.`,
+  SLP_REDIS_CLIENT: () =>
+    'The Redis backend needs the package ioredis, which is not found. Install it: npm install ioredis',
+  SLP_REDIS_EVICTION: (policy: string) =>
+    `This Redis evicts keys when it is full (maxmemory-policy ${policy}), so applications would miss what was written. Set it to noeviction, or to a volatile policy.`,
   SLP_STATE_CONTENDED: (tries: number) =>
     `A key was changed by somebody else ${tries} times while it was updated. The message is applied again later; let a type that is written so often declare a join instead.`,
   SLP_RECIPIENT_UNKNOWN: (name: string) => `No recipient is named "${name}". Save it first, or correct the name.`,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { bucketOf, digestOf } from '../../state/digest.ts'
 import { BUCKETS, type StateEntry } from '../../state.ts'
-import { at, deleted, letters, type TryingState, value, weights } from '../state-trial.ts'
+import { array, at, deleted, letters, type TryingState, value, weights } from '../state-trial.ts'
 
 const MANY = Array.from({ length: 50 }, (_, n) => value(`key-${n}`, 1))
 
@@ -20,12 +20,13 @@ export const comparingCases: Readonly<Record<string, TryingState>> = {
 
   async 'changes a digest with the value, the version and the shape, and back again'(trial) {
     const backend = await trial.open()
-    await trial.join(value('key', 1))
-    for (const next of [value('key', 1, '"else"'), value('key', 2), { ...value('key', 1), shape: 'array' } as const]) {
-      assert.equal(await backend.swap(value('key', 1), next), true)
+    const first = value('key', 1, '["a"]')
+    await trial.join(first)
+    for (const next of [value('key', 1, '"else"'), value('key', 2, '["a"]'), array('key', 1, '["a"]')]) {
+      assert.equal(await backend.swap(first, next), true)
       assert.deepEqual(await trial.digests(), digestsOf([next]))
-      assert.equal(await backend.swap(next, value('key', 1)), true)
-      assert.deepEqual(await trial.digests(), digestsOf([value('key', 1)]))
+      assert.equal(await backend.swap(next, first), true)
+      assert.deepEqual(await trial.digests(), digestsOf([first]))
     }
   },
 
