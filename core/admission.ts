@@ -65,7 +65,7 @@ export class Admission {
     const { text, members, sender } = received
     const { messageId, clusterGroupId, orderingKey, ownKey } = this.#named(received, type)
     const n = ++this.#sequence
-    const version = received.string('version') ?? this.#clock.stamp()
+    const version = this.#versionOf(received) ?? this.#clock.stamp()
     let added = members.has('messageId') ? '' : member('messageId', messageId)
     added += member('originInstanceId', this.#instanceId) + member('originSequence', `${this.#epoch}.${n}`)
     if (clusterGroupId && !members.has('clusterGroupId')) added += member('clusterGroupId', clusterGroupId)
@@ -115,10 +115,16 @@ export class Admission {
     }
   }
 
+  /** The stamp that it bears already. What is stamped here from now on is greater, unless that one is too far ahead. */
+  #versionOf(received: Received): string | undefined {
+    const version = received.string('version')
+    if (version !== undefined) this.#clock.observe(version)
+    return version
+  }
+
   #passOn(received: Received): Message {
     const { text, members, sender } = received
-    const version = received.string('version')
-    if (version) this.#clock.observe(version)
+    const version = this.#versionOf(received)
     return build(received, {
       text: withoutMembers(text, members, HOP_FIELDS),
       messageId: requiredId(received, 'messageId'),

@@ -1,4 +1,5 @@
 import { slipstreamError } from './errors.ts'
+import type { Guard } from './guard.ts'
 import type { Hooks } from './hooks.ts'
 import type { Message } from './message.ts'
 import type { ApplyContext } from './message-type.ts'
@@ -9,6 +10,7 @@ import type { TypeRegistry } from './type-registry.ts'
 export interface ApplierContext {
   readonly types: TypeRegistry
   readonly hooks: Hooks
+  readonly guard: Guard
   readonly state: StateBackend | undefined
   /** The state cannot be trusted any more. */
   readonly fail: (error: Error) => void
@@ -28,14 +30,17 @@ export class Applier {
     return types.stored(name)?.apply !== undefined && (state !== undefined || !types.keepsState(name))
   }
 
-  /** Resolves when all of them are handled; they are of one type. */
+  /** Resolves when all of them are handled; they are of one type. Rejects with what that threw, or when it takes too long. */
   async apply(name: string, messages: readonly Message[]): Promise<void> {
-    const { types, hooks, state, fail } = this.#context
+    const { types, hooks, guard, state, fail } = this.#context
     const type = types.stored(name)
-    if (!type?.apply || !this.applies(name)) return
+    const owner = types.owner(name)
+    if (!owner || !this.applies(name)) return
     const view = state && new TrackedState(state, types.spaceOf(name))
     try {
-      await type.apply(messages as readonly Message<never>[], contextOf(name, view))
+      await guard.call(owner.name, `apply of ${name}`, () =>
+        type?.apply?.(messages as readonly Message<never>[], contextOf(name, view)),
+      )
     } catch (error) {
       if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') fail(error as Error)
       throw error

@@ -85,10 +85,20 @@ export class Backlog {
     this.#behind = true
   }
 
-  /** Reads one delivery anew that was taken before. Undefined when it is not pending any more. */
-  async recall(seq: number): Promise<PendingDelivery | undefined> {
-    const [delivery] = await this.#store.recall(this.#key(), [seq])
-    return delivery
+  /** Reads deliveries anew that were taken before. Those that are not pending any more are left out. */
+  recall(seqs: readonly number[]): Promise<readonly PendingDelivery[]> {
+    return this.#store.recall(this.#key(), seqs)
+  }
+
+  /** Whether all deliveries up to that place have been taken. */
+  isPast(seq: number): boolean {
+    const next = this.#ready[this.#next]
+    return !(next && next.seq <= seq) && (!this.#behind || this.#last >= seq)
+  }
+
+  /** Whether a delivery of that ordering key may not have been taken yet. */
+  mayHold(key: string): boolean {
+    return this.#behind || this.#ready.some(({ message }, place) => place >= this.#next && message.orderingKey === key)
   }
 
   /** The store could not say what became of a group: there may be deliveries that nobody has offered. */

@@ -138,7 +138,10 @@ class SlipstreamBus implements Bus {
       await this.#guard.step(plugin.name, 'apply', () => plugin.apply(kernelFor(plugin, context)))
     }
     const { store } = this.#parts
-    this.#hooks.persist.tapPromise(store.name, (entries, changes) => store.write({ entries, ...changes }))
+    this.#hooks.persist.tapPromise(store.name, (entries, changes) => {
+      const lastVersion = entries.length > 0 ? this.#running.clock.last : undefined
+      return store.write({ entries, lastVersion, ...changes })
+    })
     this.#parts.seal()
   }
 
@@ -180,6 +183,7 @@ class SlipstreamBus implements Bus {
       settings: this.#settings,
       runtime: this.#runtime,
       hooks: this.#hooks,
+      guard: this.#guard,
       parts: this.#parts,
       group: this.#group,
       decided: this.#decided,
@@ -207,6 +211,7 @@ class SlipstreamBus implements Bus {
       forget: (name) => this.#running.forget(name),
       collapse: (name) => this.#running.recipients.collapse(name),
       forgetAbsent: (name) => this.#running.recipients.forgetAbsent(name),
+      applied: (key, withinMs) => this.#running.applied(key, withinMs),
       plugins: () => this.plugins(),
     }
   }

@@ -2,8 +2,8 @@ import type { DeadLettered, DueDelivery, Settled } from './events.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { Hooks } from './hooks.ts'
 import type { Link } from './links.ts'
-import type { Plugin } from './plugin.ts'
-import { DurableRecipient } from './recipient.ts'
+import type { PluginName } from './plugin.ts'
+import { DurableRecipient, isStored } from './recipient.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { DeadReason } from './store.ts'
 
@@ -18,9 +18,9 @@ export interface DeliveriesContext {
 /** Deliveries on their way, as one plugin may influence them. */
 export class Deliveries {
   readonly #context: DeliveriesContext
-  readonly #plugin: Pick<Plugin, 'name' | 'version'>
+  readonly #plugin: PluginName
 
-  constructor(context: DeliveriesContext, plugin: Pick<Plugin, 'name' | 'version'>) {
+  constructor(context: DeliveriesContext, plugin: PluginName) {
     this.#context = context
     this.#plugin = plugin
   }
@@ -52,8 +52,7 @@ export class Deliveries {
   sendAgain(due: readonly DueDelivery[]): void {
     for (const one of due) this.#context.decided.add(one)
     for (const recipient of new Set(due.map((one) => one.recipient))) {
-      if (!(recipient instanceof DurableRecipient)) continue
-      recipient.outbox.sendAgain(due.filter((one) => one.recipient === recipient))
+      if (isStored(recipient)) recipient.outbox.sendAgain(due.filter((one) => one.recipient === recipient))
     }
   }
 
@@ -64,18 +63,21 @@ export class Deliveries {
   retry(due: DueDelivery, afterMs: number): void {
     const { group, runtime } = this.#context
     const { recipient, delivery, attempts } = due
-    if (!(recipient instanceof DurableRecipient) || !this.#isFirst(due)) return
+    if (!isStored(recipient) || !this.#isFirst(due)) return
     const dueAt = afterMs > 0 ? Math.ceil(runtime.now() + afterMs) : 0
     const retry = { recipient: recipient.key, seq: delivery.seq, attempts, dueAt }
     group.retry(retry, () => recipient.outbox.defer({ ...delivery, attempts, dueAt }))
   }
 
-  /** Gives the delivery up, unless something else is decided: it becomes a dead letter, with what is known of its failure. */
+  /**
+   * Gives the delivery up, unless something else is decided: it becomes a dead letter, with what is known of its failure,
+   * in the name of the plugin that failed, else of the one that decides.
+   */
   deadLetter(due: DueDelivery, reason: DeadReason): void {
     const { group, hooks } = this.#context
     const { recipient, delivery, attempts, error } = due
-    if (!(recipient instanceof DurableRecipient) || !this.#isFirst(due)) return
-    const { name: plugin, version: pluginVersion } = this.#plugin
+    if (!isStored(recipient) || !this.#isFirst(due)) return
+    const { name: plugin, version: pluginVersion } = due.plugin ?? this.#plugin
     const death = { recipient: recipient.key, seq: delivery.seq, reason, error, attempts, plugin, pluginVersion }
     group.bury(death, () => {
       const dead: DeadLettered = { recipient, message: delivery.message, reason, attempts }

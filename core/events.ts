@@ -1,5 +1,6 @@
 import type { Link } from './links.ts'
 import type { Message } from './message.ts'
+import type { PluginName } from './plugin.ts'
 import type { NackCode } from './protocol/fault.ts'
 import type { Received } from './protocol/received.ts'
 import type { Recipient } from './recipient.ts'
@@ -79,7 +80,7 @@ export interface Forwarding {
 
 /**
  * Why a delivery did not succeed:
- * - `nack`: the recipient refused it, and another attempt may succeed
+ * - `nack`: the recipient refused it, and another attempt may succeed; or this instance could not apply it
  * - `rejection`: the recipient refused it for good
  * - `timeout`: not acknowledged, although the recipient acknowledged what was sent later
  * - `silence`: no word from the recipient at all; the delivery is still in flight
@@ -95,6 +96,8 @@ export interface DueDelivery {
   readonly cause: DueCause
   /** What the recipient said, or what happened. */
   readonly error: string
+  /** The plugin that failed, where this instance could not apply a message. */
+  readonly plugin?: PluginName | undefined
   /** This failure included. */
   readonly attempts: Attempts
 }

@@ -1,17 +1,28 @@
 import { counted } from './attempts.ts'
 import type { DueCause, DueDelivery } from './events.ts'
+import type { Hooks } from './hooks.ts'
 import type { Flight } from './in-flight.ts'
-import type { OutboxContext } from './outbox.ts'
-import type { DurableRecipient } from './recipient.ts'
+import type { PluginName } from './plugin.ts'
+import type { Recipient } from './recipient.ts'
+import type { Runtime } from './runtime/runtime.ts'
 import type { PendingDelivery } from './store.ts'
+
+export interface FailuresContext {
+  readonly hooks: Hooks
+  readonly runtime: Runtime
+  /** When those go again on which nobody decides, in milliseconds from their failure. */
+  readonly retryDelayMs: number
+  /** Those on which a plugin has decided. */
+  readonly decided: WeakSet<DueDelivery>
+}
 
 /**
  * Deliveries of one recipient that did not succeed, while it is open what becomes of them: it is not decided, or the
  * decision is not on disk. Each is decided on once.
  */
 export class Failures {
-  readonly #recipient: DurableRecipient
-  readonly #context: OutboxContext
+  readonly #recipient: Recipient
+  readonly #context: FailuresContext
   readonly #goAgain: (delivery: PendingDelivery) => void
   /** By their places in the store. */
   readonly #open = new Set<number>()
@@ -19,7 +30,7 @@ export class Failures {
   #alone: number | undefined
 
   /** `goAgain` takes back those on which nobody decides. */
-  constructor(recipient: DurableRecipient, context: OutboxContext, goAgain: (delivery: PendingDelivery) => void) {
+  constructor(recipient: Recipient, context: FailuresContext, goAgain: (delivery: PendingDelivery) => void) {
     this.#recipient = recipient
     this.#context = context
     this.#goAgain = goAgain
@@ -30,11 +41,19 @@ export class Failures {
     return this.#alone !== undefined
   }
 
-  /** Asks what is to become of these. Those that nobody decides on go again: at once if the link was lost, else later. */
-  report(flights: readonly Pick<Flight, 'delivery' | 'sends'>[], cause: DueCause, error: string): void {
+  /**
+   * Asks what is to become of these. Those that nobody decides on go again: at once if the link was lost, else later.
+   * `plugin` is the one that failed, when one did.
+   */
+  report(
+    flights: readonly Pick<Flight, 'delivery' | 'sends'>[],
+    cause: DueCause,
+    error: string,
+    plugin?: PluginName,
+  ): void {
     const recipient = this.#recipient
     const due: DueDelivery[] = flights.map(({ delivery, sends }) => {
-      return { recipient, delivery, cause, error, attempts: counted(delivery.attempts, sends, cause) }
+      return { recipient, delivery, cause, error, plugin, attempts: counted(delivery.attempts, sends, cause) }
     })
     if (cause === 'disconnect') this.#alone = due[0]?.delivery.seq
     // What meets with silence is in flight still.

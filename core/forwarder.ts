@@ -1,17 +1,18 @@
 import type { Applier } from './applier.ts'
 import type { Arrival } from './events.ts'
 import type { Message } from './message.ts'
-import { type DurableRecipient, LiveRecipient, type Recipient } from './recipient.ts'
+import { type DurableRecipient, isStored, LiveRecipient, type Recipient, type StoredRecipient } from './recipient.ts'
 import type { Recipients } from './recipients.ts'
 import { Route } from './route.ts'
 import type { Runtime } from './runtime/runtime.ts'
-import { SelfRecipient } from './self.ts'
 import type { Attempts, PendingDelivery, RecipientKey, StoreVerdict } from './store.ts'
 import { plainFrame, toStored } from './stored-message.ts'
+import type { TypeRegistry } from './type-registry.ts'
 
 export interface ForwarderContext {
   readonly instanceId: string
   readonly recipients: Recipients
+  readonly types: TypeRegistry
   readonly applier: Applier
   readonly runtime: Runtime
 }
@@ -27,24 +28,37 @@ export class Forwarder {
     this.#context = context
   }
 
-  /** Everyone but the sender, as the starting point of a route. This instance itself only if it can apply the type. */
+  /** Everyone but the sender, as the starting point of a route. */
   candidates(message: Message, sender: Recipient | undefined): Route {
-    const { recipients, applier } = this.#context
-    const others = recipients.connectedOrDurable()
-    const all = new Route(applier.applies(message.type) ? [recipients.self, ...others] : others)
+    const others = this.#context.recipients.connectedOrDurable()
+    const self = this.#selfFor(message.type)
+    const all = new Route(self ? [self, ...others] : others)
     return all.without('sender', (recipient) => recipient === sender)
+  }
+
+  /** Throws a `ProtocolFault` when there is no room for what this route leads to. */
+  assertRoom({ recipients }: Route): void {
+    this.#context.recipients.unknownTypes.assertRoom(recipients)
+  }
+
+  /** Before these are stored: whoever is not known to the store will be. */
+  async prepare(arrivals: readonly Arrival[]): Promise<void> {
+    const { types, recipients } = this.#context
+    for (const { message, route } of arrivals) {
+      if (!types.knows(message.type)) await recipients.unknownTypes.prepare(route.recipients)
+    }
   }
 
   /** For whom a delivery is to be stored. */
   keys(route: Route, message: Message): readonly RecipientKey[] {
     const keys: RecipientKey[] = []
-    for (const recipient of present(route, message)) if (recipient.durable) keys.push(recipient.key as RecipientKey)
+    for (const recipient of present(route, message)) if (isStored(recipient)) keys.push(recipient.key)
     return keys
   }
 
   /** Hands the stored ones to their recipients' outboxes, then lets each send what its window allows. */
   forward(arrivals: readonly Arrival[], verdicts: readonly StoreVerdict[]): void {
-    const touched = new Set<DurableRecipient | SelfRecipient>()
+    const touched = new Set<StoredRecipient>()
     const now = this.#context.runtime.now()
     arrivals.forEach(({ message, route }, index) => {
       const verdict = verdicts[index] as StoreVerdict
@@ -53,19 +67,22 @@ export class Forwarder {
       const delivery: PendingDelivery = { seq, message: toStored(message, seq, now), attempts: NO_ATTEMPTS, dueAt: 0 }
       for (const recipient of present(route, message)) this.#offer(recipient, delivery, touched)
     })
-    for (const recipient of touched) recipient instanceof SelfRecipient ? recipient.pump() : recipient.outbox.pump()
+    for (const { outbox } of touched) outbox.pump()
   }
 
-  #offer(recipient: Recipient, delivery: PendingDelivery, touched: Set<DurableRecipient | SelfRecipient>): void {
+  /** This instance itself, if it can apply the type, or may be able to one day. */
+  #selfFor(type: string): Recipient | undefined {
+    const { recipients, types, applier } = this.#context
+    if (!types.knows(type)) return recipients.unknownTypes.recipientOf(type)
+    return applier.applies(type) ? recipients.self : undefined
+  }
+
+  #offer(recipient: Recipient, delivery: PendingDelivery, touched: Set<StoredRecipient>): void {
     if (recipient instanceof LiveRecipient) {
       recipient.link.sendLive(plainFrame(delivery, this.#context.instanceId))
-    } else if (recipient instanceof SelfRecipient) {
-      recipient.offer(delivery)
+    } else if (isStored(recipient)) {
+      recipient.outbox.offer(delivery)
       touched.add(recipient)
-    } else {
-      const durable = recipient as DurableRecipient
-      durable.outbox.offer(delivery)
-      touched.add(durable)
     }
   }
 }

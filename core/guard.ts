@@ -81,6 +81,21 @@ export class Guard {
     }
   }
 
+  /**
+   * Runs something of a plugin that is neither a tap nor a step of its life: measured, and within the time budget. Rejects
+   * with whatever it threw; whether that is a fault of the plugin is the caller's to say.
+   */
+  async call<Result>(plugin: string, what: string, run: () => Result | Promise<Result>): Promise<Result> {
+    const account = this.account(plugin)
+    const began = this.#runtime.monotonic()
+    try {
+      return await this.#within(plugin, what, Promise.resolve(run()))
+    } finally {
+      account.calls++
+      account.milliseconds += this.#runtime.monotonic() - began
+    }
+  }
+
   #wrap(hook: string, tap: FullTap): AnyFunction {
     const fn = tap.fn as AnyFunction
     if (tap.type === 'promise') return this.#wrapPromise(hook, { name: tap.name, fn })
@@ -104,16 +119,11 @@ export class Guard {
   }
 
   #wrapPromise(hook: string, { name, fn }: { name: string; fn: AnyFunction }): AnyFunction {
-    const account = this.account(name)
     return async (...args) => {
-      const began = this.#runtime.monotonic()
       try {
-        return await this.#within(name, hook, Promise.resolve(fn(...args)))
+        return await this.call(name, hook, () => fn(...args))
       } catch (error) {
         return this.#failed(name, hook, error)
-      } finally {
-        account.calls++
-        account.milliseconds += this.#runtime.monotonic() - began
       }
     }
   }

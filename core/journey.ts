@@ -64,6 +64,7 @@ export class Journey {
       } else {
         const message = this.#admit(received)
         const route = hooks.route.call(forwarder.candidates(message, sender.recipient), message)
+        forwarder.assertRoom(route)
         group.add({ received, message, route })
       }
     } catch (error) {
@@ -128,6 +129,7 @@ export class Journey {
 
   async #persist(arrivals: readonly Arrival[], changes: DeliveryChanges): Promise<readonly StoreVerdict[]> {
     const { hooks, forwarder } = this.#context
+    await forwarder.prepare(arrivals)
     const entries = arrivals.map(({ message, route, releases }) => {
       return { message, recipients: forwarder.keys(route, message), releases }
     })

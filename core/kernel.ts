@@ -14,6 +14,9 @@ import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
 import type { Collapsed } from './store.ts'
 
+/** How long to wait for pending applies when nobody says how long, in milliseconds. */
+const APPLIED_WITHIN_MS = 5_000
+
 /** What of a bus its plugins can see. */
 export interface KernelContext {
   readonly settings: Settings
@@ -32,6 +35,7 @@ export interface KernelContext {
   readonly forget: (name: string) => Promise<boolean>
   readonly collapse: (name: string) => Promise<Collapsed | undefined>
   readonly forgetAbsent: (name: string) => Promise<number | undefined>
+  readonly applied: (key: string | undefined, withinMs: number) => Promise<boolean>
   readonly plugins: () => readonly PluginReport[]
 }
 
@@ -62,6 +66,7 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     forget: context.forget,
     collapse: context.collapse,
     forgetAbsent: context.forgetAbsent,
+    selfApplied: ({ key, withinMs = APPLIED_WITHIN_MS } = {}) => context.applied(key, withinMs),
     plugins: context.plugins,
     healthChecks: () => parts.healthChecks,
     storeStatistics: () => parts.store.statistics(),
@@ -70,7 +75,7 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     messageTypes: () => parts.types.names(),
     messageType(name, type) {
       assertOpen()
-      parts.types.register(owner, name, type)
+      parts.types.register(plugin, name, type)
     },
     store(store) {
       assertOpen()

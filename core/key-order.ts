@@ -17,6 +17,12 @@ export class KeyOrder {
     return this.#parked >= MAX_PARKED && busy !== undefined && busy.holder !== seq
   }
 
+  /** Whether another delivery makes the key busy. */
+  isBusyFor(key: string, seq: number): boolean {
+    const busy = this.#busy.get(key)
+    return busy !== undefined && busy.holder !== seq
+  }
+
   /** How many deliveries wait behind others of their key. */
   get parked(): number {
     return this.#parked

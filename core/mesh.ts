@@ -5,8 +5,10 @@ import { problemOf, slipstreamError } from './errors.ts'
 import type { DueDelivery } from './events.ts'
 import { Forwarder } from './forwarder.ts'
 import type { GroupCommit } from './group-commit.ts'
+import type { Guard } from './guard.ts'
 import type { Hooks } from './hooks.ts'
 import { HybridClock } from './hybrid-clock.ts'
+import { inTime } from './in-time.ts'
 import { Journey } from './journey.ts'
 import { CloseCode, type Introduction, type PeerSettings, type Transport } from './link.ts'
 import { type Link, Links } from './links.ts'
@@ -20,9 +22,10 @@ import { Schedule } from './schedule.ts'
 import { SELF, SelfRecipient } from './self.ts'
 import type { Settings } from './settings.ts'
 import { Sightings } from './sightings.ts'
-import type { Store, StoreState } from './store.ts'
+import type { RecipientKey, SavedRecipient, Store, StoreState } from './store.ts'
 import type { StoreHealth } from './store-health.ts'
 import { plainFrame } from './stored-message.ts'
+import { claimKnownTypes, UnknownTypes } from './unknown-types.ts'
 
 const DRAIN_POLL_MS = 20
 
@@ -30,6 +33,7 @@ export interface MeshContext {
   readonly settings: Settings
   readonly runtime: Runtime
   readonly hooks: Hooks
+  readonly guard: Guard
   readonly parts: Parts
   readonly group: GroupCommit
   readonly decided: WeakSet<DueDelivery>
@@ -38,11 +42,20 @@ export interface MeshContext {
   readonly fail: (error: Error) => void
 }
 
+/** What waits for this instance itself. */
+interface OwnDeliveries {
+  readonly key: RecipientKey
+  readonly pending: number
+  /** Where messages of types wait that are not known. */
+  readonly unknown: readonly SavedRecipient[]
+}
+
 /** An instance's place among the others: its identity and store, everyone it knows, and the links to them. */
 export class Mesh {
   readonly instanceId: string
   readonly recipients: Recipients
   readonly links: Links
+  readonly clock: HybridClock
   readonly journey: Journey
   readonly addresses: string[] = []
   readonly #context: MeshContext
@@ -68,7 +81,8 @@ export class Mesh {
         lastSeenAt: runtime.now(),
       })
       await backend?.open({ runtime, joinedBy: (space) => types.joinOf(space) })
-      const mesh = new Mesh(context, state, selfKey)
+      const own = await claimKnownTypes(store, state.recipients, types)
+      const mesh = new Mesh(context, state, { key: selfKey, ...own })
       await mesh.recipients.load(state.recipients, settings.peers)
       return mesh
     } catch (error) {
@@ -78,37 +92,45 @@ export class Mesh {
     }
   }
 
-  private constructor(context: MeshContext, state: StoreState, selfKey: number) {
-    const { settings, runtime, hooks, parts, group, decided, storeHealth, draining } = context
+  private constructor(context: MeshContext, state: StoreState, own: OwnDeliveries) {
+    const { settings, runtime, hooks, guard, parts, group, decided, storeHealth, draining } = context
     const { instanceId, epoch, lastSequence, lastVersion } = state
     const { log, types } = parts
     const { clusterGroupId, retryDelayMs } = settings
     this.#context = context
     this.#store = parts.store
     this.instanceId = instanceId
+    const clock = new HybridClock(runtime, instanceId, lastVersion)
+    this.clock = clock
     const mayDeliver = () => !group.isBehind
-    const shared = { store: parts.store, runtime, hooks, log, retryDelayMs, mayDeliver }
-    const selfPending = state.recipients.find(({ name }) => name === SELF)?.pending ?? 0
-    const applier = new Applier({ types, hooks, state: parts.state, fail: context.fail })
-    const settle = (seq: number) => group.settle({ recipient: selfKey, seq })
-    const self = new SelfRecipient(selfKey, selfPending, settings.tags, { ...shared, applier, settle })
+    const shared = { store: parts.store, runtime, hooks, log, retryDelayMs, decided, mayDeliver }
+    const applier = new Applier({ types, hooks, guard, state: parts.state, fail: context.fail })
+    const settle = (recipient: RecipientKey, seq: number) => group.settle({ recipient, seq })
+    const self = new SelfRecipient(own.key, own.pending, settings.tags, {
+      ...shared,
+      types,
+      guard,
+      applier,
+      clock,
+      settle,
+    })
+    const unknownTypes = new UnknownTypes({ store: parts.store, runtime, tags: settings.tags }, own.unknown)
+    parts.healthChecks.push(self.outbox.check)
     this.recipients = new Recipients(
       parts.store,
       {
         ...shared,
-        decided,
         frame: (delivery) => plainFrame(delivery, instanceId),
         isStrict: ({ message }) => types.isStrict(message.type),
         spaces: () => types.replacing(),
         circuit: (url) => this.#dialers.find(({ peer }) => peer.url === url)?.circuit,
       },
-      self,
+      { self, unknownTypes },
       (task) => group.between(task),
     )
     group.whenCaughtUp(() => this.recipients.pump())
-    const clock = new HybridClock(runtime, instanceId, lastVersion)
     const admission = new Admission({ instanceId, clusterGroupId, epoch, lastSequence, clock, runtime })
-    const forwarder = new Forwarder({ instanceId, recipients: this.recipients, applier, runtime })
+    const forwarder = new Forwarder({ instanceId, recipients: this.recipients, types, applier, runtime })
     const storeFailed = (error: unknown) => this.#storeFailed(error)
     const forwardingFailed = (error: unknown) => this.#forwardingFailed(error)
     this.#schedule = new Schedule({
@@ -141,8 +163,21 @@ export class Mesh {
     }
     for (const dialer of this.#dialers) dialer.start()
     this.#sightings.start()
-    this.recipients.self.pump()
+    this.recipients.self.outbox.pump()
     this.#schedule.start()
+  }
+
+  /**
+   * Resolves to whether everything that is stored for this instance by now is applied or put aside within that time: of an
+   * ordering key, or of all.
+   */
+  async applied(key: string | undefined, withinMs: number): Promise<boolean> {
+    const { runtime, group } = this.#context
+    const deadline = runtime.monotonic() + withinMs
+    // What was acknowledged a moment ago may not have been offered yet.
+    const committed = group.between(async () => {}).then(() => true)
+    if (!(await inTime(runtime, committed, withinMs))) return false
+    return this.recipients.self.outbox.applied(key, deadline - runtime.monotonic())
   }
 
   async announced(link: Link, tags: readonly string[]): Promise<void> {
@@ -155,11 +190,11 @@ export class Mesh {
    */
   async forget(name: string): Promise<boolean> {
     const recipient = this.recipients.durable(name)
-    if (!recipient) return false
-    if (this.#context.settings.peers.some(({ url }) => url === recipient.url)) {
+    if (!recipient && !this.recipients.unknownTypes.get(name)) return false
+    if (recipient && this.#context.settings.peers.some(({ url }) => url === recipient.url)) {
       throw slipstreamError('SLP_PEER_CONFIGURED', [name])
     }
-    recipient.link?.close(CloseCode.POLICY, 'this name was forgotten by an operator')
+    recipient?.link?.close(CloseCode.POLICY, 'this name was forgotten by an operator')
     await this.recipients.forget(name)
     return true
   }

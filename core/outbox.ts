@@ -1,5 +1,6 @@
 import type { Backlog } from './backlog.ts'
 import { Deferred } from './deferred.ts'
+import type { Deliverer } from './deliverer.ts'
 import { problemOf } from './errors.ts'
 import type { DueDelivery, Forwarding } from './events.ts'
 import { Failures } from './failures.ts'
@@ -38,7 +39,7 @@ export interface OutboxContext {
  * Brings one recipient its deliveries, in order: a window of them is in flight, each awaits its acknowledgement. What fails
  * is shown to `republish`, whose taps decide. While there is no link, nothing is sent, nothing times out, nothing counts.
  */
-export class Outbox {
+export class Outbox implements Deliverer {
   readonly #recipient: DurableRecipient
   readonly #backlog: Backlog
   readonly #context: OutboxContext

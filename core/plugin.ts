@@ -35,6 +35,9 @@ export interface Plugin {
   close?(): void | Promise<void>
 }
 
+/** Whose something is. */
+export type PluginName = Pick<Plugin, 'name' | 'version'>
+
 /**
  * Services that plugins offer to each other, by name. Empty here; a plugin that offers one adds its type by declaration
  * merging and its object by `kernel.provide`.
@@ -77,6 +80,12 @@ export interface Kernel {
    * nothing is collapsed then.
    */
   collapse(name: string): Promise<Collapsed | undefined>
+  /**
+   * Resolves to whether every message that is stored for this instance by now has been applied, or put aside for some
+   * reason: of that ordering key, or of all. False when `withinMs` (5,000) is over first. Whoever has the ACK of a write
+   * and waits for this reads what was written.
+   */
+  selfApplied(wish?: { readonly key?: string; readonly withinMs?: number }): Promise<boolean>
   /** All loaded plugins, with what they cost and how often they failed. */
   plugins(): readonly PluginReport[]
   /** All registered health checks. */

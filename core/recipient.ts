@@ -1,4 +1,5 @@
 import { Backlog } from './backlog.ts'
+import type { Deliverer } from './deliverer.ts'
 import type { LinkCircuit } from './dialer.ts'
 import type { PeerSettings } from './link.ts'
 import type { Link } from './links.ts'
@@ -19,14 +20,24 @@ export interface Recipient {
   readonly circuit: LinkCircuit | undefined
   /** Deliveries that are stored for it and not acknowledged. */
   readonly pending: number
-  /** Of these, sent and awaiting their acknowledgement. */
+  /** Of these, sent and awaiting their acknowledgement; of `@self`, being applied. */
   readonly inFlight: number
-  /** Of these, failed and waiting for their next attempt. */
+  /** Of these, waiting for their time: failed ones for their next attempt, and of `@self` those that are ahead of time. */
   readonly deferred: number
   /** When it was last linked, in milliseconds since the epoch: now, while it is. Undefined where nobody takes note of it. */
   readonly lastSeenAt: number | undefined
   /** Its key in the store; undefined when nothing is stored for it. */
   readonly key: RecipientKey | undefined
+}
+
+/** Someone for whom deliveries are kept in the store, and what brings them. */
+export interface StoredRecipient extends Recipient {
+  readonly key: RecipientKey
+  readonly outbox: Deliverer
+}
+
+export function isStored(recipient: Recipient): recipient is StoredRecipient {
+  return recipient.durable
 }
 
 export interface RecipientContext extends OutboxContext {
@@ -37,7 +48,7 @@ export interface RecipientContext extends OutboxContext {
 }
 
 /** A named client or an instance: its deliveries are rows in the store until it has acknowledged them. */
-export class DurableRecipient implements Recipient {
+export class DurableRecipient implements StoredRecipient {
   readonly durable = true
   role: 'instance' | 'client'
   readonly outbox: Outbox

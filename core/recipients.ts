@@ -1,10 +1,18 @@
+import type { Deliverer } from './deliverer.ts'
 import { problemOf } from './errors.ts'
 import { CloseCode, type Introduction, type PeerSettings } from './link.ts'
 import type { Link } from './links.ts'
 import type { Outbox } from './outbox.ts'
-import { DurableRecipient, LiveRecipient, type Recipient, type RecipientContext } from './recipient.ts'
+import {
+  DurableRecipient,
+  LiveRecipient,
+  type Recipient,
+  type RecipientContext,
+  type StoredRecipient,
+} from './recipient.ts'
 import { SELF, type SelfRecipient } from './self.ts'
 import type { Collapsed, RecipientKey, RecipientRecord, SavedRecipient, Store } from './store.ts'
+import { isOfUnknownType, type UnknownTypes } from './unknown-types.ts'
 
 /** How long to wait before asking a store again that could not change a recipient, in milliseconds. */
 const TRY_AGAIN_MS = 1_000
@@ -22,25 +30,35 @@ export class Recipients {
   readonly #durable = new Map<string, DurableRecipient>()
   readonly #live = new Map<Link, LiveRecipient>()
   readonly self: SelfRecipient
+  /** This instance as the recipient of messages of types that it does not know. */
+  readonly unknownTypes: UnknownTypes
   #closed = false
   #candidates: readonly (DurableRecipient | LiveRecipient)[] | undefined
 
   /** `between` runs what changes keys while no group of messages is being stored. */
-  constructor(store: Store, context: RecipientContext, self: SelfRecipient, between: Between) {
+  constructor(
+    store: Store,
+    context: RecipientContext,
+    own: { readonly self: SelfRecipient; readonly unknownTypes: UnknownTypes },
+    between: Between,
+  ) {
     this.#store = store
     this.#context = context
-    this.self = self
+    this.self = own.self
+    this.unknownTypes = own.unknownTypes
     this.#between = between
   }
 
   /** What the store remembers, and what the configuration names: a peer is a recipient before it was ever seen. */
   async load(saved: readonly SavedRecipient[], peers: readonly PeerSettings[]): Promise<void> {
-    for (const one of saved) if (one.name !== SELF) this.#keep(new DurableRecipient(one, this.#context))
+    for (const one of saved) {
+      if (one.name !== SELF && !isOfUnknownType(one.name)) this.#keep(new DurableRecipient(one, this.#context))
+    }
     for (const peer of peers) await this.#configured(peer)
   }
 
   all(): readonly Recipient[] {
-    return [this.self, ...this.connectedOrDurable()]
+    return [this.self, ...this.unknownTypes.all(), ...this.connectedOrDurable()]
   }
 
   /** Everyone but this instance itself, as the starting point of a route. The same list until somebody comes or goes. */
@@ -64,10 +82,8 @@ export class Recipients {
   }
 
   /** What brings its deliveries to whoever has that key in the store. */
-  outboxOf(key: RecipientKey): Outbox | SelfRecipient | undefined {
-    if (key === this.self.key) return this.self
-    for (const recipient of this.#durable.values()) if (recipient.key === key) return recipient.outbox
-    return undefined
+  outboxOf(key: RecipientKey): Deliverer | undefined {
+    return this.#stored().find((recipient) => recipient.key === key)?.outbox
   }
 
   /** How many of that role are remembered whom the configuration does not name. */
@@ -115,20 +131,24 @@ export class Recipients {
     if (this.#live.delete(link)) this.#candidates = undefined
   }
 
-  /** Forgets a recipient and what waits for it. */
+  /** Forgets a recipient, or a type that is not known here, and what waits for it. */
   forget(name: string): Promise<void> {
     return this.#between(async () => {
+      const unknownType = this.unknownTypes.get(name)
+      if (unknownType) await this.#surely(() => this.unknownTypes.forget(unknownType))
       const recipient = this.#durable.get(name)
       if (recipient) await this.#forget(recipient)
     })
   }
 
   /**
-   * Forgets what waits for a recipient that is away, and the recipient too, unless it is dialled. Resolves to how many
-   * deliveries waited; to undefined if it is not known or is linked: then nothing is forgotten.
+   * Forgets what waits for a recipient that is away, and the recipient too, unless it is dialled; or a type that is not
+   * known here, and what waits for it. Resolves to how many deliveries waited; to undefined if it is not known or is linked: then nothing is forgotten.
    */
   forgetAbsent(name: string): Promise<number | undefined> {
     return this.#between(async () => {
+      const unknownType = this.unknownTypes.get(name)
+      if (unknownType) return this.unknownTypes.forget(unknownType)
       const recipient = this.#durable.get(name)
       if (!recipient || recipient.connected) return undefined
       const count = await this.#forgetBacklog(recipient)
@@ -150,8 +170,7 @@ export class Recipients {
   /** Stops every timer; what waits is on disk. */
   close(): void {
     this.#closed = true
-    this.self.close()
-    for (const { outbox } of this.#durable.values()) outbox.close()
+    for (const { outbox } of this.#stored()) outbox.close()
   }
 
   async #configured(peer: PeerSettings): Promise<void> {
@@ -255,14 +274,18 @@ export class Recipients {
   }
 
   /** Does that for everyone. What fails for one of them keeps nobody else from their turn. */
-  #each(act: (one: SelfRecipient | Outbox) => void): void {
-    for (const { name, outbox } of [{ name: SELF, outbox: this.self }, ...this.#durable.values()]) {
+  #each(act: (one: Deliverer) => void): void {
+    for (const { name, outbox } of this.#stored()) {
       try {
         act(outbox)
       } catch (error) {
         this.#context.log.error('forwarding failed', { recipient: name, reason: problemOf(error), error })
       }
     }
+  }
+
+  #stored(): readonly StoredRecipient[] {
+    return [this.self, ...this.unknownTypes.all(), ...this.#durable.values()]
   }
 
   #keep(recipient: DurableRecipient): DurableRecipient {

@@ -178,7 +178,7 @@ export interface StoreState {
   readonly epoch: string
   /** The last place in the own sequence that is taken; 0 for none. */
   readonly lastSequence: number
-  /** The last version stamp that this instance gave or saw, so that its clock never goes back behind it. */
+  /** The last version stamp that this instance gave or followed, so that its clock never goes back behind it. */
   readonly lastVersion: string | undefined
   /** All recipients that are remembered. */
   readonly recipients: readonly SavedRecipient[]
@@ -186,6 +186,11 @@ export interface StoreState {
 
 export interface Batch extends DeliveryChanges {
   readonly entries: readonly Entry[]
+  /**
+   * The last version stamp that the clock of this instance gave or followed. Kept when it is greater than the one before;
+   * what stamps the messages bear is no matter, for some lie in the far future.
+   */
+  readonly lastVersion?: string | undefined
 }
 
 /** What became of deliveries since the last batch. */
@@ -401,6 +406,8 @@ export interface StoredMessage {
   readonly text: string
   readonly path: readonly string[]
   readonly orderingKey: string | undefined
+  /** Hybrid-logical-clock stamp of the write. */
+  readonly version: string | undefined
   /** Not delivered past this time, in milliseconds since the epoch. */
   readonly expiresAt: number | undefined
   /** When it was received here, in milliseconds since the epoch. */

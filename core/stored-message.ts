@@ -6,12 +6,14 @@ import type { PendingDelivery, StoredMessage } from './store.ts'
 
 /** What is kept of a message to deliver it. */
 export function toStored(message: Message, seq: number, receivedAt: number): StoredMessage {
-  const { type, messageId, clusterGroupId, text, path, orderingKey, expiresAt } = message
-  return { seq, type, messageId, clusterGroupId, text, path, orderingKey, expiresAt, receivedAt }
+  const { type, messageId, clusterGroupId, text, path, orderingKey, version, expiresAt } = message
+  return { seq, type, messageId, clusterGroupId, text, path, orderingKey, version, expiresAt, receivedAt }
 }
 
 /** A message as it was stored, to be handled again. Its text was checked when it came in. */
-export function readStored(stored: Omit<StoredMessage, 'seq' | 'orderingKey' | 'expiresAt' | 'receivedAt'>): Message {
+export function readStored(
+  stored: Omit<StoredMessage, 'seq' | 'orderingKey' | 'version' | 'expiresAt' | 'receivedAt'>,
+): Message {
   const { text } = stored
   const members = scanMembers(text, linkLimits.maxDepth)
   const body = JSON.parse(text) as Message['body'] &

@@ -29,6 +29,11 @@ export class StrictKeys {
     return this.#order.admit(orderingKey, delivery)
   }
 
+  /** Whether the delivery would have to wait for another one. Unlike `admits`, this changes nothing. */
+  isBusyFor({ seq, message }: PendingDelivery): boolean {
+    return message.orderingKey !== undefined && this.#order.isBusyFor(message.orderingKey, seq)
+  }
+
   /** Whether the delivery would have to wait, and too many do so already. */
   isOneTooMany(delivery: PendingDelivery): boolean {
     const { orderingKey } = delivery.message
@@ -52,7 +57,7 @@ export class StrictKeys {
   /** Reads the delivery that is next for its key, and goes on with it. */
   async #recall(key: string, seq: number): Promise<void> {
     try {
-      const delivery = await this.#backlog.recall(seq)
+      const [delivery] = await this.#backlog.recall([seq])
       if (!this.#order.isHeldBy(key, seq)) return
       if (delivery) {
         this.#backlog.giveBack([delivery])

@@ -1,13 +1,14 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { problemOf, slipstreamError } from './errors.ts'
 import type { AnyMessageType } from './message-type.ts'
+import type { PluginName } from './plugin.ts'
 import { envelopeProperties, toleratedProperties } from './protocol/fields.ts'
 import type { Received } from './protocol/received.ts'
 import type { JoinTexts } from './state/join.ts'
 import type { Spaces } from './store.ts'
 
 interface Registered {
-  readonly owner: string
+  readonly owner: PluginName
   readonly type: AnyMessageType
   readonly validate: ValidateFunction
 }
@@ -19,10 +20,10 @@ export class TypeRegistry {
   readonly #envelope = this.#ajv.compile({ type: 'object', properties: envelopeProperties })
 
   /** Throws `SLP_TYPE_TAKEN` or `SLP_TYPE_SCHEMA`. */
-  register(owner: string, name: string, type: AnyMessageType): void {
+  register(owner: PluginName, name: string, type: AnyMessageType): void {
     const taken = this.#types.get(name)
-    if (taken) throw slipstreamError('SLP_TYPE_TAKEN', [name, taken.owner], { plugin: owner })
-    this.#types.set(name, { owner, type, validate: this.#compile(owner, name, type.schema) })
+    if (taken) throw slipstreamError('SLP_TYPE_TAKEN', [name, taken.owner.name], { plugin: owner.name })
+    this.#types.set(name, { owner, type, validate: this.#compile(owner.name, name, type.schema) })
   }
 
   /** How a type whose messages are stored is handled; undefined for direct and unknown ones. */
@@ -67,6 +68,11 @@ export class TypeRegistry {
         return (current, incoming) => type.join?.(current, incoming) as string
     }
     return undefined
+  }
+
+  /** The plugin that has registered it. */
+  owner(name: string): PluginName | undefined {
+    return this.#types.get(name)?.owner
   }
 
   knows(name: string): boolean {

@@ -1,5 +1,4 @@
-import type { DueDelivery, Kernel, Plugin } from '../../core/index.ts'
-import { backoff } from './backoff.ts'
+import { backoff, type DueDelivery, type Kernel, type Plugin } from '../../core/index.ts'
 
 declare module '../../core/index.ts' {
   interface Settings {

@@ -1,4 +1,4 @@
-import { type Plugin, SELF } from '../../core/index.ts'
+import type { Plugin } from '../../core/index.ts'
 
 /**
  * A message that names a target is handled there only. Whoever knows the target sends it there; whoever does not passes it
@@ -10,9 +10,9 @@ export function target(): Plugin {
     apply(kernel) {
       kernel.hooks.route.tap((route, { targetInstanceId }) => {
         if (targetInstanceId === undefined) return route
-        const name = targetInstanceId === kernel.instanceId ? SELF : targetInstanceId
-        const known = name === SELF || kernel.recipients().some((recipient) => recipient.name === name)
-        return route.without('target', (recipient) => (known ? recipient.name !== name : recipient.role !== 'instance'))
+        if (targetInstanceId === kernel.instanceId) return route.without('target', ({ role }) => role !== 'self')
+        const known = kernel.recipients().some(({ name }) => name === targetInstanceId)
+        return route.without('target', ({ name, role }) => (known ? name !== targetInstanceId : role !== 'instance'))
       })
     },
   }

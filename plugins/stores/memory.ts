@@ -73,6 +73,7 @@ export class MemoryStore implements Store {
   #context: StoreContext | undefined
   #identity: { readonly instanceId: string; readonly epoch: string } | undefined
   #lastSequence = 0
+  #lastVersion: string | undefined
   /** Deliveries that were forgotten with their recipients since it was opened. */
   #forgotten = 0
 
@@ -88,13 +89,14 @@ export class MemoryStore implements Store {
     return {
       ...identity,
       lastSequence: this.#lastSequence,
-      lastVersion: this.#messages.lastVersion,
+      lastVersion: this.#lastVersion,
       recipients: this.#recipients.all(),
     }
   }
 
-  async write({ entries, settlements, retries, deaths }: Batch): Promise<readonly StoreVerdict[]> {
+  async write({ entries, settlements, retries, deaths, lastVersion }: Batch): Promise<readonly StoreVerdict[]> {
     const now = this.#now()
+    if (lastVersion !== undefined && lastVersion > (this.#lastVersion ?? '')) this.#lastVersion = lastVersion
     for (const { recipient, seq } of settlements) this.#recipients.remove(recipient, seq, 'acked')
     for (const death of deaths) this.#bury(death, now)
     for (const retry of retries) this.#recipients.note(retry)

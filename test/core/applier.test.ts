@@ -1,7 +1,15 @@
 import { expect } from 'chai'
 import { Applier } from '../../core/applier.ts'
+import { Guard } from '../../core/guard.ts'
 import { createHooks } from '../../core/hooks.ts'
-import { type Applied, type Kernel, type Message, SlipstreamError, type StateBackend } from '../../core/index.ts'
+import {
+  type Applied,
+  type Kernel,
+  type Message,
+  SlipstreamError,
+  type StateBackend,
+  systemRuntime,
+} from '../../core/index.ts'
 import type { AnyMessageType } from '../../core/message-type.ts'
 import { messageMaker } from '../../core/testing/index.ts'
 import { TypeRegistry } from '../../core/type-registry.ts'
@@ -15,12 +23,13 @@ const schema = { type: 'object' }
 async function applierOf(type: Partial<AnyMessageType>, state: StateBackend | undefined) {
   const hooks = createHooks()
   const types = new TypeRegistry()
+  const guard = new Guard(systemRuntime, 1_000, () => {})
   const told: Applied[] = []
   const failures: Error[] = []
   hooks.applied.tap('test', (applied) => void told.push(applied))
-  types.register('test', 'note', { schema, ...type })
+  types.register({ name: 'test' }, 'note', { schema, ...type })
   await state?.open({ runtime: undefined as never, joinedBy: (space) => types.joinOf(space) })
-  const applier = new Applier({ types, hooks, state, fail: (error) => void failures.push(error) })
+  const applier = new Applier({ types, hooks, guard, state, fail: (error) => void failures.push(error) })
   return { applier, told, failures }
 }
 

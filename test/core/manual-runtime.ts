@@ -10,6 +10,8 @@ interface Waiting {
 export class ManualRuntime implements Runtime {
   chance = 0
   #now: number
+  /** How far the wall clock is ahead of the other one. */
+  #lead = 0
   #order = 0
   #ids = 0
   #waiting = new Set<Waiting>()
@@ -19,7 +21,7 @@ export class ManualRuntime implements Runtime {
     this.#now = now
   }
 
-  now = (): number => this.#now
+  now = (): number => this.#now + this.#lead
   monotonic = (): number => this.#now
   random = (): number => this.chance
   id = (): string => `id-${++this.#ids}`
@@ -42,6 +44,11 @@ export class ManualRuntime implements Runtime {
   /** Puts the wall clock somewhere else, as an operator may. Timers do not run. */
   setClock(now: number): void {
     this.#now = now
+  }
+
+  /** Sets the wall clock forward or back; the clock that only grows, and the timers, do not notice. */
+  step(milliseconds: number): void {
+    this.#lead += milliseconds
   }
 
   /** Ends this turn of the event loop. */

@@ -53,6 +53,7 @@ export const delivery = (
     text: `{"type":"SK","messageId":"m-${seq}"}`,
     path: [],
     orderingKey: undefined,
+    version: undefined,
     expiresAt: undefined,
     receivedAt: 0,
     ...message,

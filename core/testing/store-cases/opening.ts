@@ -44,11 +44,16 @@ export const openingCases: Readonly<Record<string, Trying>> = {
     assert.equal((await trial.reopen()).lastSequence, 7)
   },
 
-  async 'knows the last version among all that was stored'(trial) {
-    const late = '1767225600009-00000-b'
+  async 'knows the last version that it was told of, whatever the messages bear'(trial) {
+    const [early, late] = ['1767225600001-00000-here', '1767225600009-00000-here']
     await trial.open()
-    await trial.stored([trial.message({ version: late }), trial.message({ version: '1767225600001-00000-c' })])
-    await trial.stored([trial.message({ version: '1767225600008-00003-c' }), trial.message()])
+    const write = (lastVersion: string | undefined, version: string) =>
+      trial.batch({ entries: [{ message: trial.message({ version }), recipients: [] }], lastVersion })
+    await write(late, '9999999999999-99999-far')
+    await write(early, '1767225600010-00000-far')
+    await write(undefined, '1767225600011-00000-far')
+    assert.equal((await trial.reopen()).lastVersion, late)
+    await write(early, '1767225600012-00000-far')
     assert.equal((await trial.reopen()).lastVersion, late)
   },
 

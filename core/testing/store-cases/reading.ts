@@ -11,6 +11,7 @@ export const readingCases: Readonly<Record<string, Trying>> = {
       type: 'SA',
       clusterGroupId: 'eu',
       orderingKey: 'k',
+      version: '1767225600000-00007-aws-1',
       expiresAt,
       path: ['pi-aws-1', 'origin'],
       value: '[9007199254740993,  1.10, "\u{1f680} \\ud83d\\ude80 \\u0000 é"]',
@@ -19,11 +20,11 @@ export const readingCases: Readonly<Record<string, Trying>> = {
     const [seq = 0] = await trial.stored([message], [aws])
     trial.runtime.advance(1_000)
     await trial.reopen()
-    const { type, messageId, clusterGroupId, text, path } = message
+    const { type, messageId, clusterGroupId, text, path, version } = message
     assert.deepEqual(await trial.store.pending(aws, 0, EVERYTHING), [
       {
         seq,
-        message: { seq, type, messageId, clusterGroupId, text, path, orderingKey: 'k', expiresAt, receivedAt },
+        message: { seq, type, messageId, clusterGroupId, text, path, orderingKey: 'k', version, expiresAt, receivedAt },
         attempts: NO_ATTEMPTS,
         dueAt: 0,
       },

@@ -1,10 +1,11 @@
 import type { Registry } from 'prom-client'
-import type { Kernel, Recipient } from '../../../core/index.ts'
+import { type Kernel, type Recipient, SELF } from '../../../core/index.ts'
 import { gauge, type Sample, single } from './series.ts'
 
 const ROLES = ['instance', 'client'] as const
 /** Recipients with a series of their own in each family; the backlog of all others is one sum. */
 const MAX_NAMED = 100
+const OTHERS = 'Clients, types that are not known here, and instances beyond the hundredth are "other".'
 
 /** Who is linked, who is known, and what waits for whom. */
 export function measureMesh(kernel: Kernel, registry: Registry): void {
@@ -25,14 +26,14 @@ export function measureMesh(kernel: Kernel, registry: Registry): void {
 
   const backlog = {
     name: 'backlog_messages',
-    help: 'Deliveries that are stored and not acknowledged. Clients, and instances beyond the hundredth, are "other".',
+    help: `Deliveries that are stored and not acknowledged. ${OTHERS}`,
     labels: ['recipient'],
   }
   gauge(registry, backlog, () => byName(kernel.recipients(), ({ pending }) => pending, sum))
 
   const oldest = {
     name: 'oldest_pending_seconds',
-    help: 'Age of the first delivery that waits; 0 when none does. Clients, and instances beyond the hundredth, are "other".',
+    help: `Age of the first delivery that waits; 0 when none does. ${OTHERS}`,
     labels: ['recipient'],
   }
   gauge(registry, oldest, () => byName(kernel.recipients(), ageOfOldest(kernel), greatest))
@@ -63,13 +64,13 @@ function byConnection(recipients: readonly Recipient[], role: Recipient['role'])
   ]
 }
 
-/** Whoever connects chooses the name of a client: as a label it would be theirs to multiply. */
+/** Whoever connects chooses the name of a client, or of a type: as a label it would be theirs to multiply. */
 function byName(
   recipients: readonly Recipient[],
   figure: (recipient: Recipient) => number,
   together: (one: number, other: number) => number,
 ): readonly Sample[] {
-  const named = recipients.filter(({ role }) => role !== 'client').slice(0, MAX_NAMED)
+  const named = recipients.filter(({ name, role }) => role === 'instance' || name === SELF).slice(0, MAX_NAMED)
   const others = recipients.filter((recipient) => !named.includes(recipient))
   return [
     ...named.map((recipient) => ({ labels: { recipient: recipient.name }, value: figure(recipient) })),

@@ -13,7 +13,6 @@ export class KeptMessages {
   /** How many recipients the message had that took the place in its origin's sequence. */
   readonly #bySequence = new Map<string, number>()
   #lastSeq = 0
-  #lastVersion: string | undefined
   #bytes = 0
 
   get size(): number {
@@ -22,10 +21,6 @@ export class KeptMessages {
 
   get bytes(): number {
     return this.#bytes
-  }
-
-  get lastVersion(): string | undefined {
-    return this.#lastVersion
   }
 
   /** A message that is kept. */
@@ -59,13 +54,12 @@ export class KeptMessages {
   add(message: Message, recipients: number, receivedAt: number): number {
     const { type, messageId, clusterGroupId, text, path, orderingKey, expiresAt, fingerprint, version } = message
     const seq = ++this.#lastSeq
-    const stored = { seq, type, messageId, clusterGroupId, text, path, orderingKey, expiresAt, receivedAt }
+    const stored = { seq, type, messageId, clusterGroupId, text, path, orderingKey, version, expiresAt, receivedAt }
     const kept = { stored, fingerprint, publisher: publisherOf(message), receivedAt, recipients }
     this.#messages.set(seq, kept)
     this.#byId.set(idOf(message), kept)
     this.#bySequence.set(sequenceOf(message), recipients)
     this.#bytes += Buffer.byteLength(text)
-    if (version !== undefined && version > (this.#lastVersion ?? '')) this.#lastVersion = version
     return seq
   }
 

@@ -6,7 +6,7 @@ interface Values {
   epoch: string
   /** The greatest `seq` that was ever given: none is given twice, even when its message is gone. */
   last_seq: number
-  /** The greatest version stamp among all messages that were stored. */
+  /** The last version stamp that the clock of the instance gave or followed. */
   last_version: string
   /** How many rows there are of these, so that nobody has to count them. */
   messages: number

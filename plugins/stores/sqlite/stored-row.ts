@@ -5,12 +5,13 @@ import { type Checked, checksumOf } from './checksum.ts'
 export interface StoredRow extends Checked {
   readonly seq: number
   readonly orderingKey: string | null
+  readonly version: string | null
   readonly receivedAt: number
   readonly checksum: number
 }
 
 export const STORED_ROW = `seq, type, message_id AS messageId, cluster_group_id AS clusterGroupId, text, path,
-  ordering_key AS orderingKey, expires_at AS expiresAt, received_at AS receivedAt, checksum`
+  ordering_key AS orderingKey, version, expires_at AS expiresAt, received_at AS receivedAt, checksum`
 
 /** Whether the row is as it was written. */
 export function isIntact(row: StoredRow): boolean {
@@ -18,7 +19,7 @@ export function isIntact(row: StoredRow): boolean {
 }
 
 export function toMessage(row: StoredRow): StoredMessage {
-  const { seq, type, messageId, clusterGroupId, text, path, orderingKey, expiresAt, receivedAt } = row
+  const { seq, type, messageId, clusterGroupId, text, path, orderingKey, version, expiresAt, receivedAt } = row
   return {
     seq,
     type,
@@ -27,6 +28,7 @@ export function toMessage(row: StoredRow): StoredMessage {
     text,
     path: JSON.parse(path),
     orderingKey: orderingKey ?? undefined,
+    version: version ?? undefined,
     expiresAt: expiresAt ?? undefined,
     receivedAt,
   }

@@ -33,7 +33,7 @@ export class Writer {
   readonly #retries: Retries
   readonly #deliver: Statement<[queue: number, seq: number]>
   readonly #savepoint: (entry: Entry) => StoreVerdict
-  /** The greatest place and version that were given or seen. */
+  /** The last place that was given, and the last version that the instance's clock gave or followed. */
   #last: { seq: number; version: string }
 
   constructor(parts: WriterParts) {
@@ -71,6 +71,8 @@ export class Writer {
   #write(batch: Batch, store: (entry: Entry) => StoreVerdict, tally: Tally): readonly StoreVerdict[] {
     const { intervals, deadLetters, meta } = this.#parts
     const { seq, version } = this.#last
+    const { lastVersion = '' } = batch
+    if (lastVersion > version) this.#last.version = lastVersion
     this.#settlements.remove(batch.settlements, tally)
     deadLetters.bury(batch.deaths, tally)
     this.#retries.note(batch.retries)
@@ -126,7 +128,6 @@ export class Writer {
     }
     for (const recipient of recipients) this.#deliver.run(this.#queueOf(recipient), seq)
     this.#last.seq = seq
-    if (message.version !== undefined && message.version > this.#last.version) this.#last.version = message.version
     return { status: 'stored', seq }
   }
 

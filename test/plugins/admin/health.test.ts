@@ -42,13 +42,17 @@ describe('health', () => {
   it('has a line for each check', async () => {
     const { ask } = await started({ live: well, ready: ill, info: well })
     const store = { name: 'store', probe: 'ready', ok: true }
+    const apply = { name: 'apply', probe: 'ready', ok: true }
     const bus = { name: 'bus', probe: 'ready', ok: true }
     const live = { name: 'a live check', probe: 'live', ok: true }
     const ready = { name: 'a ready check', probe: 'ready', ok: false, detail: 'the disk is full' }
     const info = { name: 'a info check', probe: 'info', ok: true }
     expect((await ask('/livez')).body).to.deep.equal({ status: 'ok', checks: [live] })
-    expect((await ask('/readyz')).body).to.deep.equal({ status: 'failing', checks: [store, bus, live, ready] })
-    expect((await ask('/healthz')).body).to.deep.equal({ status: 'failing', checks: [store, bus, live, ready, info] })
+    expect((await ask('/readyz')).body).to.deep.equal({ status: 'failing', checks: [store, bus, live, ready, apply] })
+    expect((await ask('/healthz')).body).to.deep.equal({
+      status: 'failing',
+      checks: [store, bus, live, ready, info, apply],
+    })
   })
 
   it('counts a check that throws as failed, tells the log once why, and the probe not', async () => {

@@ -158,13 +158,15 @@ class Bench {
     return application
   }
 
-  /** A neighbouring instance that sends these texts. */
-  async relay(name: string, ...messages: readonly object[]): Promise<void> {
+  /** A neighbouring instance that sends these. Resolves to what it is answered. */
+  async relay(name: string, ...messages: readonly object[]): Promise<readonly Reply[]> {
     const connection = this.#network.dial({ url: 'memory://bus' }, introduction({ instanceId: name, role: 'instance' }))
-    connection.handle({ frame: () => {}, closed: () => {} })
+    const answers: Reply[] = []
+    connection.handle({ frame: (text) => answers.push(JSON.parse(text)), closed: () => {} })
     await this.rest()
     for (const message of messages) connection.send(JSON.stringify(message))
     await this.rest()
+    return answers.filter(({ type }) => type === 'ACK' || type === 'NACK')
   }
 
   /** The sums of a recipient. */
@@ -199,6 +201,15 @@ class Bench {
     connection.handle({ frame, closed: () => {} })
     return connection
   }
+}
+
+/** A frame that the bus sent. */
+export interface Reply {
+  readonly type: string
+  readonly status?: string
+  readonly code?: string
+  readonly retryable?: boolean
+  readonly recipients?: number
 }
 
 export type Answer = 'ACK' | { readonly code: string; readonly retryable?: boolean; readonly retryAfterMs?: number }

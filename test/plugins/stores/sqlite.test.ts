@@ -7,7 +7,14 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import BetterSqlite3 from 'better-sqlite3'
 import { expect } from 'chai'
-import { type Kernel, type LogFields, type SlipstreamError, type Store, systemRuntime } from '../../../core/index.ts'
+import {
+  type Kernel,
+  type LogFields,
+  type Message,
+  type SlipstreamError,
+  type Store,
+  systemRuntime,
+} from '../../../core/index.ts'
 import { FanOutLog } from '../../../core/log.ts'
 import { DAY_MS, StoreTrial } from '../../../core/testing/store-trial.ts'
 import { assertDurable, openDatabase } from '../../../plugins/stores/sqlite/database.ts'
@@ -326,12 +333,18 @@ describe('plugins/stores/sqlite', () => {
       const disk = failingDisk()
       const trial = trialOf({ open: disk.open })
       await trial.open()
-      const [seq = 0] = await trial.stored([trial.message({ version: '1' })])
-      const batch = [trial.message({ version: '2' }), trial.message({ version: '3' })]
+      const write = (lastVersion: string, ...messages: readonly Message[]) =>
+        trial.batch({ entries: messages.map((message) => ({ message, recipients: [] })), lastVersion })
+      const [first] = await write('1', trial.message())
+      const seq = first?.status === 'stored' ? first.seq : Number.NaN
+      const batch = [trial.message(), trial.message()]
       disk.failNext('SQLITE_FULL', 2)
-      await rejectsWith('SLP_STORE_FAILED', trial.write(batch))
-      expect(await trial.stored(batch)).to.deep.equal([seq + 1, seq + 2])
-      expect((await trial.reopen()).lastVersion).to.equal('3')
+      await rejectsWith('SLP_STORE_FAILED', write('3', ...batch))
+      expect(await write('2', ...batch)).to.deep.equal([
+        { status: 'stored', seq: seq + 1 },
+        { status: 'stored', seq: seq + 2 },
+      ])
+      expect((await trial.reopen()).lastVersion).to.equal('2')
     })
   })
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { backoff } from '../../../plugins/delivery/backoff.ts'
+import { backoff } from '../../core/backoff.ts'
 
 const FIRST_MS = 5_000
 const ALMOST_1 = 1 - Number.EPSILON
