@@ -6,6 +6,8 @@ export class Changes implements DeliveryChanges {
   readonly retries: Retry[] = []
   readonly deaths: Death[] = []
   readonly committed: (() => void)[] = []
+  /** Whether the store was given some of them before, and could not say what came of it. */
+  wereTried = false
 
   get size(): number {
     return this.settlements.length + this.retries.length + this.deaths.length
@@ -16,7 +18,9 @@ export class Changes implements DeliveryChanges {
     return this.retries.length > 0 || this.deaths.length > 0
   }
 
-  join({ settlements, retries, deaths, committed }: Changes): void {
+  /** Takes over what is to be written again. */
+  join({ settlements, retries, deaths, committed, size }: Changes): void {
+    if (size > 0) this.wereTried = true
     for (const one of settlements) this.settlements.push(one)
     for (const one of retries) this.retries.push(one)
     for (const one of deaths) this.deaths.push(one)

@@ -43,7 +43,8 @@ export class DeadLetters {
 
   /**
    * Delivers the next ones of a job's selection again, `limit` at most, with their original ids, to the recipients that they
-   * were for. When the store fails, it is open which of them; nothing is lost by asking again, and nothing goes twice.
+   * were for. When the store fails, it is open which of them; nothing is lost by asking again, and nothing goes twice. Does
+   * nothing as long as it is open what is dead, because the store could not say.
    */
   replayNext(replay: ReplayId, limit: number): Promise<void> {
     // A death of which this side is not told yet would be confused with the new life of that delivery.
@@ -66,6 +67,7 @@ export class DeadLetters {
   }
 
   async #replayNext(replay: ReplayId, limit: number): Promise<void> {
+    if (this.#context.group.isDoubtful) return
     const recipients = this.#context.recipients()
     const selected = await this.#store.replaySelection(replay, limit)
     const places = placesOf(selected)

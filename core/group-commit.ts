@@ -104,6 +104,14 @@ export class GroupCommit {
     })
   }
 
+  /**
+   * Whether some of what became of deliveries may be on disk or not. It is written again, and must be as true then: until
+   * that is done, nothing that is dead may begin to live again.
+   */
+  get isDoubtful(): boolean {
+    return this.#unwritten.size > 0 || this.#changes.wereTried
+  }
+
   /** Commits what waits. Resolves when nothing waits or is under way. */
   idle(): Promise<void> {
     if (this.#changes.size > 0) this.#schedule()

@@ -22,7 +22,8 @@ export interface DiskObserver {
   united(host: string, name: string, key: RecipientKey): void
   forgot(host: string, key: RecipientKey): void
   forgotBacklog(host: string, key: RecipientKey): void
-  revived(host: string, deliveries: readonly RevivedDelivery[]): void
+  /** So many dead letters are gone; what is not among the deliveries was one of them twice. */
+  revived(host: string, deliveries: readonly RevivedDelivery[], letters: number): void
 }
 
 /** What one instance has on disk. It survives every crash; what is written to it is durable at once. */
@@ -85,8 +86,9 @@ export class Disk {
   }
 
   async reviveDeadLetters(replay: ReplayId, ids: readonly DeadLetterId[]): Promise<readonly RevivedDelivery[]> {
+    const { dead } = this.store.statistics()
     const revived = await this.store.reviveDeadLetters(replay, ids)
-    this.#observer.revived(this.host, revived)
+    this.#observer.revived(this.host, revived, dead - this.store.statistics().dead)
     return revived
   }
 

@@ -42,6 +42,8 @@ export type Violate = (invariant: string, detail: string) => void
 
 /** All facts of a run. It watches the disks and hears of acknowledgements; the invariants are about what stands here. */
 export class Ledger implements DiskObserver {
+  /** Told when a delivery that was dead is one again. */
+  begunAnew: (host: string, recipient: string, messageId: string) => void = () => {}
   readonly places: ReadonlyMap<string, Place>
   readonly publications = new Map<string, Publication>()
   /** Messages for which some instance has sent its publisher an ACK. */
@@ -164,15 +166,16 @@ export class Ledger implements DiskObserver {
     this.facts(host).waiting.get(key)?.clear()
   }
 
-  revived(host: string, deliveries: readonly RevivedDelivery[]): void {
+  revived(host: string, deliveries: readonly RevivedDelivery[], letters: number): void {
     const facts = this.facts(host)
     const { waiting, dead, attempts } = facts
-    facts.deaths -= deliveries.length
+    facts.deaths -= letters
     for (const { recipient, seq, message } of deliveries) {
       waiting.get(recipient)?.set(seq, message.messageId)
       const delivery = this.#delivery(host, recipient, seq) as string
       dead.delete(delivery)
       attempts.delete(delivery)
+      this.begunAnew(host, hostOf(facts.names.get(recipient) as string), message.messageId)
     }
     this.changed.add(host)
   }

@@ -1,5 +1,6 @@
 import { type Bus, createBus, type PeerSettings, type Plugin, type Settings } from '../../core/index.ts'
 import { memoryHint } from '../../plugins/dedup/memory.ts'
+import { replay } from '../../plugins/delivery/replay.ts'
 import { republish } from '../../plugins/delivery/republish.ts'
 import { ack } from '../../plugins/messages/ack.ts'
 import { hello } from '../../plugins/messages/hello.ts'
@@ -28,6 +29,8 @@ export interface NodePlan {
   readonly diskConditions: () => DiskConditions
   /** Reads along inside of the bus. */
   readonly witness: () => Plugin
+  /** Steers it from within. */
+  readonly operator: () => Plugin
   /** Puts a planted fault in the place of something sound. */
   readonly sabotage: (plugins: readonly Plugin[]) => readonly Plugin[]
 }
@@ -113,7 +116,7 @@ export class Node {
   }
 
   #plugins(store: SimulatedStore): readonly Plugin[] {
-    const { name, witness, sabotage } = this.plan
+    const { name, witness, operator, sabotage } = this.plan
     return sabotage([
       // First, so that it sees what is due before it is sent.
       witness(),
@@ -129,6 +132,8 @@ export class Node {
       target(),
       memoryHint({ capacity: 16 }),
       republish(),
+      replay(),
+      operator(),
     ])
   }
 }

@@ -23,6 +23,8 @@ export interface Faults {
   readonly refusals: boolean
   /** Some messages have a time beyond which nobody wants them. */
   readonly expiry: boolean
+  /** Operators replay what is dead, while everything else goes on. */
+  readonly replays: boolean
 }
 
 /** Everything about a run that is drawn before it begins. */
@@ -83,6 +85,7 @@ function drawFaults(random: Random): Faults {
     failover: sometimes(),
     refusals: sometimes(),
     expiry: sometimes(),
+    replays: sometimes(),
   }
 }
 

@@ -7,6 +7,7 @@ import { Invariants } from './invariants.ts'
 import { Ledger } from './ledger.ts'
 import { Network } from './network.ts'
 import { Node } from './node.ts'
+import { operator } from './operator.ts'
 import { drawPlan, homeOf, type Plan } from './plan.ts'
 import { APPLIED_TYPE, type Place, type Publication } from './publication.ts'
 import { EPOCH_MS } from './runtime.ts'
@@ -171,6 +172,7 @@ class Scenario {
       settings: { retryDelayMs: RETRY_DELAY_MS },
       diskConditions: () => this.#diskConditions(),
       witness: () => witness(this.#world, this.#ledger, this.#traffic, name, RETRY_DELAY_MS),
+      operator: () => operator(this.#world, name, this.#plan.faults, () => !this.#peace),
       sabotage: sabotage.plugins ?? ((plugins: readonly Plugin[]) => plugins),
     }
     return new Node(this.#world, this.#network, disk, plan, () => this.#ledger.facts(name).life++)

@@ -29,6 +29,8 @@ export class Traffic implements WireObserver {
   readonly #done = new Set<string>()
   /** The last place in the sender's store from which something went over each wire for the first time. */
   readonly #places = new Map<string, number>()
+  /** Deliveries that were dead once: what was sent meanwhile may have overtaken them. */
+  readonly #revived = new Set<string>()
   /** Over which connections each message was published. */
   readonly #entries = new Map<string, Set<string>>()
   /** Frames that brought messages from instance to instance, by message. */
@@ -37,6 +39,7 @@ export class Traffic implements WireObserver {
   constructor(world: World, ledger: Ledger) {
     this.#world = world
     this.#ledger = ledger
+    ledger.begunAnew = (host, recipient, messageId) => this.#begunAnew(host, recipient, messageId)
   }
 
   sent(end: End, text: string): void {
@@ -69,6 +72,13 @@ export class Traffic implements WireObserver {
   /** Most hops that any one message made. */
   get mostHops(): number {
     return Math.max(0, ...this.#hops.values())
+  }
+
+  /** It has no failures, and goes once more. */
+  #begunAnew(host: string, recipient: string, messageId: string): void {
+    this.#revived.add(`${host} ${recipient} ${messageId}`)
+    this.#failures.delete(`${this.#era(host, recipient)} ${messageId}`)
+    this.due(host, recipient, messageId)
   }
 
   #sentByClient(end: End, frame: Frame): void {
@@ -145,12 +155,14 @@ export class Traffic implements WireObserver {
     if (this.#done.has(`${this.#era(end.host, recipient)} ${messageId}`)) {
       this.#violate('what is done is not sent again', `${detail}, acknowledged`)
     }
+    const delivery = `${end.host} ${recipient} ${messageId}`
     const onWire = `${this.#era(end.host, recipient)} ${end.address} ${messageId}`
     const sends = (this.#sends.get(onWire) ?? 0) + 1
     this.#sends.set(onWire, sends)
     this.#isCounted(end.host, recipient, messageId, detail)
     if (sends > 1) this.#wasDue(end.host, recipient, messageId, detail)
-    else if (durable && !attempts.has(`${messageId} ${recipient}`)) this.#inOrder(end, seq, detail)
+    else if (durable && !attempts.has(`${messageId} ${recipient}`) && !this.#revived.has(delivery))
+      this.#inOrder(end, seq, detail)
   }
 
   #isCounted(host: string, recipient: string, messageId: string, detail: string): void {

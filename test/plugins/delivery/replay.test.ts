@@ -177,6 +177,31 @@ describe('a replay', () => {
       expect(subject.sums()).to.include({ acked: 2, pending: 0, dead: 0 })
     })
 
+    it('when the store could not say whether a delivery is dead, and it is', async () => {
+      const store = new MemoryStore()
+      const subject = await desk({ store })
+      const app = await subject.listen()
+      const { write } = store
+      store.write = async (batch) => {
+        const verdicts = await write.call(store, batch)
+        if (batch.deaths.length === 0) return verdicts
+        store.write = write
+        throw slipstreamError('SLP_STORE_FAILED', ['EIO'])
+      }
+      subject.answer(REJECTION)
+      await subject.publish('m-1')
+      expect(await subject.dead()).to.have.length(1)
+      subject.answer('ACK')
+      const { job } = await subject.start()
+      await subject.pass(500)
+      expect(app.got).to.deep.equal(['m-1'])
+      await subject.pass(1_000)
+      expect(app.got).to.deep.equal(['m-1', 'm-1'])
+      expect(await subject.job(job.id)).to.include({ state: 'done', replayed: 1, failed: 0 })
+      expect(subject.bus.recipients().find(({ name }) => name === 'app')?.pending).to.equal(0)
+      expect(subject.sums()).to.include({ acked: 1, pending: 0, dead: 0 })
+    })
+
     for (const applied of [true, false]) {
       it(`when the store fails in the middle of a step, and has ${applied ? 'everything' : 'nothing'} on disk`, async () => {
         const store = new MemoryStore()
