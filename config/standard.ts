@@ -5,6 +5,7 @@ import { http } from '../plugins/admin/http/index.ts'
 import { logging, loggingApi } from '../plugins/admin/logging/index.ts'
 import { statusApi } from '../plugins/admin/status/index.ts'
 import { memoryHint } from '../plugins/dedup/memory.ts'
+import { circuitBreaker } from '../plugins/delivery/circuit-breaker.ts'
 import { replay } from '../plugins/delivery/replay.ts'
 import { republish } from '../plugins/delivery/republish.ts'
 import { retention } from '../plugins/delivery/retention.ts'
@@ -41,6 +42,7 @@ const factories = {
   tags,
   target,
   memoryHint,
+  circuitBreaker,
   republish,
   retention,
   replay,

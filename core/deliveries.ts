@@ -2,8 +2,9 @@ import type { DeadLettered, DueDelivery, Settled } from './events.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { Hooks } from './hooks.ts'
 import type { Link } from './links.ts'
+import type { Outbox } from './outbox.ts'
 import type { PluginName } from './plugin.ts'
-import { DurableRecipient, isStored } from './recipient.ts'
+import { DurableRecipient, isStored, type Recipient } from './recipient.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { DeadReason } from './store.ts'
 
@@ -86,12 +87,62 @@ export class Deliveries {
     })
   }
 
+  /**
+   * Sends the recipient nothing of that type from now on: its deliveries wait, in their places, and hold up no others. What
+   * is in flight stays so. Lasts until `release`, or the end of the process. False when nothing is kept for this recipient.
+   */
+  hold(recipient: Recipient, type: string): boolean {
+    const outbox = outboxOf(recipient)
+    outbox?.held.hold(type)
+    return outbox !== undefined
+  }
+
+  /** Sends what `hold` let wait, in its old order, and whatever comes after it. */
+  release(recipient: Recipient, type: string): void {
+    outboxOf(recipient)?.held.release(type)
+  }
+
+  /**
+   * Lets exactly one delivery of a held type go: one of those that wait, another one each time, or else the next that comes.
+   * Ends with its acknowledgement, with `wait` or with `hold`; one that becomes a dead letter makes room for another one.
+   * False when nothing is kept for this recipient.
+   */
+  probe(recipient: Recipient, type: string): boolean {
+    const outbox = outboxOf(recipient)
+    outbox?.held.probe(type)
+    return outbox !== undefined
+  }
+
+  /** Whether it is the one that `probe` let go. */
+  isProbe({ recipient, delivery }: DueDelivery): boolean {
+    return outboxOf(recipient)?.held.isProbe(delivery) ?? false
+  }
+
+  /** How many deliveries of a held type wait; none of any other. */
+  waiting(recipient: Recipient, type: string): number {
+    return outboxOf(recipient)?.held.waiting(type) ?? 0
+  }
+
+  /**
+   * Lets a delivery of a held type wait again, and counts nothing: on disk it is as if it had not been sent. One of a type
+   * that is not held goes again after the retry delay.
+   */
+  wait(due: DueDelivery): void {
+    const outbox = outboxOf(due.recipient)
+    if (outbox && this.#isFirst(due)) outbox.wait(due.delivery)
+  }
+
   #isFirst(due: DueDelivery): boolean {
     const { decided } = this.#context
     if (decided.has(due)) return false
     decided.add(due)
     return true
   }
+}
+
+/** Undefined when nothing is kept for this recipient, or not any more. */
+function outboxOf(recipient: Recipient): Outbox | undefined {
+  return recipient instanceof DurableRecipient && !recipient.outbox.closed ? recipient.outbox : undefined
 }
 
 /** The recipient that a link stands for: only while it is the one link that deliveries to it take. */

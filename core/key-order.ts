@@ -59,6 +59,12 @@ export class KeyOrder {
     return this.#busy.get(key)?.holder === seq
   }
 
+  /** The key that this delivery makes busy, if it does. Looks at all of them: not for every message. */
+  keyHeldBy(seq: number): string | undefined {
+    for (const [key, { holder }] of this.#busy) if (holder === seq) return key
+    return undefined
+  }
+
   clear(): void {
     this.#busy.clear()
     this.#parked = 0

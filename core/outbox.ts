@@ -2,15 +2,16 @@ import type { Backlog } from './backlog.ts'
 import { Deferred } from './deferred.ts'
 import type { Deliverer } from './deliverer.ts'
 import { problemOf } from './errors.ts'
-import type { DueDelivery, Forwarding } from './events.ts'
+import type { DueDelivery } from './events.ts'
 import { Failures } from './failures.ts'
-import type { Hooks } from './hooks.ts'
+import { HeldTypes } from './held-types.ts'
 import { InFlight } from './in-flight.ts'
 import { CloseCode } from './link.ts'
 import type { Link } from './links.ts'
 import type { Log } from './log.ts'
 import type { DurableRecipient } from './recipient.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import { Sender, type SenderContext } from './sender.ts'
 import type { PendingDelivery, Store } from './store.ts'
 import { StrictKeys } from './strict-keys.ts'
 import { Watchdog } from './watchdog.ts'
@@ -18,15 +19,12 @@ import { Watchdog } from './watchdog.ts'
 /** Failed deliveries of one recipient that wait at most. Beyond that it is sent nothing new until some are due. */
 const MAX_DEFERRED = 1_000
 
-export interface OutboxContext {
+export interface OutboxContext extends SenderContext {
   readonly store: Store
   readonly runtime: Runtime
-  readonly hooks: Hooks
   readonly log: Log
   /** How long a recipient may go without a word before what it was sent is due again, in milliseconds. */
   readonly retryDelayMs: number
-  /** The frame that carries a message from here to a plain recipient. */
-  frame(delivery: PendingDelivery): string
   /** Whether at most one delivery of this message's ordering key may be under way. */
   isStrict(delivery: PendingDelivery): boolean
   /** Whether what becomes of a delivery can be written down. If not, nothing new is sent. */
@@ -40,10 +38,13 @@ export interface OutboxContext {
  * is shown to `republish`, whose taps decide. While there is no link, nothing is sent, nothing times out, nothing counts.
  */
 export class Outbox implements Deliverer {
+  /** Types that are not sent for now. */
+  readonly held: HeldTypes
   readonly #recipient: DurableRecipient
   readonly #backlog: Backlog
   readonly #context: OutboxContext
   readonly #inFlight = new InFlight()
+  readonly #sender: Sender
   readonly #deferred = new Deferred()
   readonly #keys: StrictKeys
   readonly #failures: Failures
@@ -56,9 +57,15 @@ export class Outbox implements Deliverer {
     this.#recipient = recipient
     this.#backlog = backlog
     this.#context = context
+    this.#sender = new Sender(recipient, this.#inFlight, context)
     this.#keys = new StrictKeys(backlog, {
       isStrict: context.isStrict,
       pump: () => this.pump(),
+      unreadable: (error, again) => this.#unreadable(error, again),
+    })
+    this.held = new HeldTypes(backlog, {
+      gone: (seq) => this.#keys.gone(seq),
+      pump: () => this.pumpSoon(),
       unreadable: (error, again) => this.#unreadable(error, again),
     })
     this.#failures = new Failures(recipient, context, (delivery) => this.defer(delivery))
@@ -71,6 +78,11 @@ export class Outbox implements Deliverer {
 
   get inFlight(): number {
     return this.#inFlight.size
+  }
+
+  /** Whether it brings nothing any more: its recipient is forgotten, or is another one, or the bus stops. */
+  get closed(): boolean {
+    return this.#closed
   }
 
   /** Failed deliveries that wait for their time. */
@@ -134,8 +146,10 @@ export class Outbox implements Deliverer {
    */
   settle(messageId: string): PendingDelivery | undefined {
     this.#inFlight.overtake(messageId, this.#context.runtime.monotonic())
-    const delivery = this.#inFlight.take(messageId)?.delivery ?? this.#deferred.take(messageId)
+    const flight = this.#inFlight.take(messageId)
+    const delivery = flight?.delivery ?? this.#deferred.take(messageId) ?? this.held.take(messageId)
     if (!delivery) return undefined
+    this.held.acknowledged(delivery)
     this.#watchdog.progressed()
     this.#done(delivery)
     return delivery
@@ -159,6 +173,7 @@ export class Outbox implements Deliverer {
   /** A delivery that failed is a dead letter on disk. */
   buried(delivery: PendingDelivery): void {
     if (!this.#failures.close(delivery)) return
+    this.held.buried(delivery)
     this.#done(delivery)
     this.pump()
   }
@@ -171,19 +186,18 @@ export class Outbox implements Deliverer {
     this.pump()
   }
 
+  /** A delivery that failed waits as if it had not. Of a type that is not held it goes again after the retry delay. */
+  wait(delivery: PendingDelivery): void {
+    if (!this.#failures.close(delivery)) return
+    const { runtime, retryDelayMs } = this.#context
+    const isHeld = this.held.takeBack(delivery)
+    if (!isHeld) this.#deferred.add({ ...delivery, dueAt: Math.ceil(runtime.now() + retryDelayMs) })
+    this.pumpSoon()
+  }
+
   /** Sends once more, in order, what is still in flight. */
   sendAgain(due: readonly DueDelivery[]): void {
-    const link = this.#link
-    if (!link) return
-    const forwardings: Forwarding[] = []
-    for (const { delivery } of due) {
-      const flight = this.#inFlight.get(delivery.message.messageId)
-      if (!flight) continue
-      flight.sends++
-      link.send(this.#context.frame(flight.delivery))
-      forwardings.push({ recipient: this.#recipient, message: delivery.message, sends: flight.sends })
-    }
-    if (forwardings.length > 0) this.#context.hooks.forwarded.call(forwardings)
+    if (this.#link) this.#sender.sendAgain(this.#link, due)
   }
 
   /** Dead letters are about to be deliveries again: nothing is read until `revive` says which. */
@@ -202,6 +216,7 @@ export class Outbox implements Deliverer {
     this.#inFlight.takeAll()
     this.#deferred.clear()
     this.#keys.clear()
+    this.held.reload()
     this.#failures.clear()
     this.#backlog.reload(pending)
     this.pump()
@@ -218,13 +233,13 @@ export class Outbox implements Deliverer {
   }
 
   #fillWindow(link: Link): void {
-    const forwardings: Forwarding[] = []
     while (this.#hasRoom()) {
       const delivery = this.#next()
       if (!delivery) break
-      forwardings.push(this.#send(link, delivery))
+      this.#watchdog.sending()
+      this.#sender.send(link, delivery)
     }
-    if (forwardings.length > 0) this.#context.hooks.forwarded.call(forwardings)
+    this.#sender.tell()
     if (this.#backlog.wantsRefill && this.#hasRoom()) void this.#refill()
   }
 
@@ -235,12 +250,12 @@ export class Outbox implements Deliverer {
       const { message, dueAt } = delivery
       if (message.expiresAt !== undefined && message.expiresAt <= now) {
         this.#failures.report([{ delivery, sends: 0 }], 'expiry', 'its time was over before it could be delivered')
-      } else if (this.#inFlight.has(message.messageId) || this.#keys.isOneTooMany(delivery)) {
+      } else if (this.#inFlight.has(message.messageId) || this.#isOneTooMany(delivery)) {
         // An ACK names a message by its id alone: two of one id, from different groups, go one after the other.
         this.#backlog.giveBack([delivery])
         return undefined
-      } else if (!this.#keys.admits(delivery)) {
-        // It waits behind another one of its key, and is read again when that is done.
+      } else if (!this.#keys.admits(delivery) || !this.held.admits(delivery)) {
+        // It waits behind another one of its key or with others of its type, and is read again when that is over.
       } else if (dueAt > now) {
         // It keeps its key busy all the same.
         this.#deferred.add(delivery)
@@ -251,12 +266,9 @@ export class Outbox implements Deliverer {
     return undefined
   }
 
-  #send(link: Link, delivery: PendingDelivery): Forwarding {
-    const frame = this.#context.frame(delivery)
-    this.#watchdog.sending()
-    this.#inFlight.add(delivery, Buffer.byteLength(frame))
-    link.send(frame)
-    return { recipient: this.#recipient, message: delivery.message, sends: delivery.attempts.sends + 1 }
+  /** Whether it would have to wait, where too many wait already. */
+  #isOneTooMany(delivery: PendingDelivery): boolean {
+    return this.#keys.isOneTooMany(delivery) || this.held.isOneTooMany(delivery)
   }
 
   /** Reads the next deliveries from the store, and goes on with them. */

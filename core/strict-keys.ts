@@ -45,6 +45,12 @@ export class StrictKeys {
     if (message.orderingKey !== undefined) this.#release(message.orderingKey, seq)
   }
 
+  /** A delivery that could not be read anew is no longer pending. */
+  gone(seq: number): void {
+    const key = this.#order.keyHeldBy(seq)
+    if (key !== undefined) this.#release(key, seq)
+  }
+
   clear(): void {
     this.#order.clear()
   }

@@ -1,13 +1,16 @@
 import type { Connection, Introduction } from '../../core/index.ts'
 import type { Ledger } from './ledger.ts'
 import type { Network } from './network.ts'
-import { frameOf, type Publication } from './publication.ts'
+import { APPLIED_TYPE, frameOf, type Publication } from './publication.ts'
 import type { Random } from './random.ts'
 import type { World } from './world.ts'
 
 const REPEAT_MS = 8_000
 const DIAL_AGAIN_MS = 2_000
 const STARTUP_MS = 100
+/** An application that refuses things has a handler that is down: of one type for so long, then of the next one. */
+const DOWN_MS = 20_000
+const DOWN_IN_TURN = ['SK', 'SA', APPLIED_TYPE]
 
 /** What does not change about an application. */
 export interface ClientPlan {
@@ -95,13 +98,13 @@ export class Client {
   #read(text: string, connection: Connection): void {
     const { type, messageId } = JSON.parse(text) as { type: string; messageId?: string }
     if (type === 'ACK') this.#unacknowledged.delete(messageId as string)
-    else if (type !== 'NACK') this.#take(messageId as string, connection)
+    else if (type !== 'NACK') this.#take(messageId as string, type, connection)
   }
 
-  #take(messageId: string, connection: Connection): void {
+  #take(messageId: string, type: string, connection: Connection): void {
     const { thinkMs, named, forgets, refuses } = this.plan
     if (!named || this.#random.chance(forgets())) return
-    const refusal = refuses() ? this.#refusal() : undefined
+    const refusal = refuses() ? this.#refusal(type) : undefined
     if (refusal) {
       connection.send(JSON.stringify({ type: 'NACK', messageId, ...refusal }))
       return
@@ -112,8 +115,10 @@ export class Client {
     })
   }
 
-  /** Now and then it is busy, or cannot take something, more rarely not ever. */
-  #refusal(): object | undefined {
+  /** Now and then it is busy, or cannot take something, more rarely not ever; and there is always one type that fails. */
+  #refusal(type: string): object | undefined {
+    const down = DOWN_IN_TURN[Math.floor(this.#world.now / DOWN_MS) % DOWN_IN_TURN.length]
+    if (type === down) return { code: 'INTERNAL', retryable: true }
     const chance = this.#random.next()
     if (chance < 0.1) return { code: 'BUSY', retryable: true, retryAfterMs: this.#random.integer(0, 5_000) }
     if (chance < 0.35) return { code: 'STORE_UNAVAILABLE', retryable: true }

@@ -1,5 +1,6 @@
 import { type Bus, createBus, type PeerSettings, type Plugin, type Settings } from '../../core/index.ts'
 import { memoryHint } from '../../plugins/dedup/memory.ts'
+import { circuitBreaker } from '../../plugins/delivery/circuit-breaker.ts'
 import { replay } from '../../plugins/delivery/replay.ts'
 import { republish } from '../../plugins/delivery/republish.ts'
 import { ack } from '../../plugins/messages/ack.ts'
@@ -131,6 +132,8 @@ export class Node {
       tags(),
       target(),
       memoryHint({ capacity: 16 }),
+      // So few that they open now and then.
+      circuitBreaker({ failures: 3 }),
       republish(),
       replay(),
       operator(),

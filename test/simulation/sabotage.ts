@@ -16,6 +16,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   'a store that forgets failures': { disk: (store) => changedWrites(store, { retries: false }) },
   'a republish that counts absence': { plugins: replaced('republish', impatient) },
   'a republish that forgets to write the retry': { plugins: replaced('republish', forgetful) },
+  'a circuit that never closes': { plugins: replaced('circuit-breaker', stuck) },
   'a store that does not recognise repetitions': { disk: (store) => changedWrites(store, { entry: unrecognisable }) },
   'a store that prints texts anew': { disk: (store) => changedWrites(store, { entry: printedAnew }) },
 }
@@ -107,6 +108,25 @@ function withRepublish(sound: Plugin, judge: (kernel: Kernel, due: DueDelivery) 
         })
       const hooks = { ...kernel.hooks, republish: { ...kernel.hooks.republish, tap } }
       return sound.apply(Object.create(kernel, { hooks: { value: hooks } }))
+    },
+  }
+}
+
+/** What was held once is never released. */
+function stuck(sound: Plugin): Plugin {
+  return {
+    name: 'circuit-breaker',
+    apply(kernel) {
+      const { deliveries } = kernel
+      const held: Partial<Kernel['deliveries']> = {
+        hold: (recipient, type) => deliveries.hold(recipient, type),
+        probe: (recipient, type) => deliveries.probe(recipient, type),
+        release: () => {},
+        isProbe: (due) => deliveries.isProbe(due),
+        waiting: (recipient, type) => deliveries.waiting(recipient, type),
+        wait: (due) => deliveries.wait(due),
+      }
+      return sound.apply(Object.create(kernel, { deliveries: { value: held } }))
     },
   }
 }

@@ -23,6 +23,8 @@ export class Traffic implements WireObserver {
   readonly #sends = new Map<string, number>()
   /** How often each delivery may go again, because it was due. */
   readonly #due = new Map<string, number>()
+  /** Recipients to which some type was not sent for a while, and deliveries that had failed then. */
+  readonly #held = new Set<string>()
   /** What must be counted on disk of each delivery that failed, before it goes again. */
   readonly #failures = new Map<string, Attempts>()
   /** Deliveries that some life of an instance knows to be done. */
@@ -61,6 +63,12 @@ export class Traffic implements WireObserver {
   /** The bus at a host means to send a delivery again, or to give it up, after a failure that must be counted first. */
   failed(host: string, recipient: string, messageId: string, attempts: Attempts): void {
     this.#failures.set(`${this.#era(host, recipient)} ${messageId}`, attempts)
+    this.due(host, recipient, messageId)
+  }
+
+  /** A delivery failed at a host, and nothing is counted: its type is not sent to that recipient for now, and then goes again. */
+  held(host: string, recipient: string, messageId: string): void {
+    this.#held.add(`${host} ${recipient}`).add(`${host} ${recipient} ${messageId}`)
     this.due(host, recipient, messageId)
   }
 
@@ -120,7 +128,7 @@ export class Traffic implements WireObserver {
     }
     if (place?.role === 'instance')
       this.#hops.set(publication.messageId, 1 + (this.#hops.get(publication.messageId) ?? 0))
-    this.#onlyWhatIsOpen(end, publication.messageId, place?.durable ?? false)
+    this.#onlyWhatIsOpen(end, publication, place?.durable ?? false)
   }
 
   /** One without a name is known by its connection, and by nothing once it has published over another one as well. */
@@ -139,9 +147,9 @@ export class Traffic implements WireObserver {
   }
 
   /** What is sent is durable here and not done; and on one connection it goes once, unless it was due again. */
-  #onlyWhatIsOpen(end: End, messageId: string, durable: boolean): void {
+  #onlyWhatIsOpen(end: End, { messageId, type }: Publication, durable: boolean): void {
     const recipient = this.#other(end)
-    const { dead, attempts } = this.#ledger.facts(end.host)
+    const { dead } = this.#ledger.facts(end.host)
     const detail = `${messageId} from ${end.host} to ${recipient} on ${end.address}`
     const seq = this.#ledger.facts(end.host).seqs.get(messageId)
     if (seq === undefined) {
@@ -155,14 +163,12 @@ export class Traffic implements WireObserver {
     if (this.#done.has(`${this.#era(end.host, recipient)} ${messageId}`)) {
       this.#violate('what is done is not sent again', `${detail}, acknowledged`)
     }
-    const delivery = `${end.host} ${recipient} ${messageId}`
     const onWire = `${this.#era(end.host, recipient)} ${end.address} ${messageId}`
     const sends = (this.#sends.get(onWire) ?? 0) + 1
     this.#sends.set(onWire, sends)
     this.#isCounted(end.host, recipient, messageId, detail)
     if (sends > 1) this.#wasDue(end.host, recipient, messageId, detail)
-    else if (durable && !attempts.has(`${messageId} ${recipient}`) && !this.#revived.has(delivery))
-      this.#inOrder(end, seq, detail)
+    else if (durable && !this.#hasFailed(end.host, recipient, messageId)) this.#inOrder(end, seq, type, detail)
   }
 
   #isCounted(host: string, recipient: string, messageId: string, detail: string): void {
@@ -181,8 +187,16 @@ export class Traffic implements WireObserver {
     this.#due.set(delivery, due - 1)
   }
 
-  #inOrder(end: End, seq: number, detail: string): void {
-    const wire = `${this.#era(end.host, this.#other(end))} ${end.address}`
+  #hasFailed(host: string, recipient: string, messageId: string): boolean {
+    const { attempts } = this.#ledger.facts(host)
+    const delivery = `${host} ${recipient} ${messageId}`
+    return attempts.has(`${messageId} ${recipient}`) || this.#held.has(delivery) || this.#revived.has(delivery)
+  }
+
+  /** Other types pass one that is not sent for now. */
+  #inOrder(end: End, seq: number, type: string, detail: string): void {
+    const queue = this.#held.has(`${end.host} ${this.#other(end)}`) ? type : 'all'
+    const wire = `${this.#era(end.host, this.#other(end))} ${end.address} ${queue}`
     if (seq < (this.#places.get(wire) ?? 0)) this.#violate('first sends keep their order', detail)
     this.#places.set(wire, seq)
   }

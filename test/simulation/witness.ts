@@ -1,4 +1,4 @@
-import type { Plugin } from '../../core/index.ts'
+import type { DueDelivery, Kernel, Plugin } from '../../core/index.ts'
 import type { Ledger } from './ledger.ts'
 import { isFor } from './publication.ts'
 import type { Traffic } from './traffic.ts'
@@ -29,14 +29,12 @@ export function witness(world: World, ledger: Ledger, traffic: Traffic, host: st
         traffic.done(host, hostOf(recipient.name), message.messageId)
       })
       kernel.hooks.republish.tap((due) => {
-        for (const { recipient, delivery, cause, attempts } of due) {
-          const { messageId } = delivery.message
-          const quiet = world.now - (progress.get(recipient.name) ?? Number.NEGATIVE_INFINITY)
-          if (cause === 'silence' && quiet < retryDelayMs) {
-            world.violate('due only after the retry delay', `${messageId} at ${host}`)
+        for (const one of due) {
+          const quiet = world.now - (progress.get(one.recipient.name) ?? Number.NEGATIVE_INFINITY)
+          if (one.cause === 'silence' && quiet < retryDelayMs) {
+            world.violate('due only after the retry delay', `${one.delivery.message.messageId} at ${host}`)
           }
-          if (cause === 'silence') traffic.due(host, hostOf(recipient.name), messageId)
-          else traffic.failed(host, hostOf(recipient.name), messageId, attempts)
+          didNotSucceed(traffic, host, kernel, one)
         }
       })
       kernel.logSink(
@@ -45,6 +43,21 @@ export function witness(world: World, ledger: Ledger, traffic: Traffic, host: st
       )
     },
   }
+}
+
+function didNotSucceed(traffic: Traffic, host: string, kernel: Kernel, due: DueDelivery): void {
+  const { recipient, delivery, cause, attempts } = due
+  const { messageId } = delivery.message
+  if (cause === 'silence') traffic.due(host, hostOf(recipient.name), messageId)
+  else if (isBehindCircuit(kernel, due)) traffic.held(host, hostOf(recipient.name), messageId)
+  else traffic.failed(host, hostOf(recipient.name), messageId, attempts)
+}
+
+/** Whether its type is not sent to that recipient for now, so that it waits and nothing is counted. */
+function isBehindCircuit(kernel: Kernel, { recipient, delivery, cause }: DueDelivery): boolean {
+  if (cause !== 'nack' && cause !== 'timeout') return false
+  const open = kernel.find('circuits')?.open ?? []
+  return open.some((circuit) => circuit.recipient === recipient && circuit.type === delivery.message.type)
 }
 
 /** Handled once in one life, and never once it is on disk that it is done; only where it is for, and as it was written. */

@@ -1,4 +1,5 @@
 import { type Kernel, type Plugin, type Recipient, SlipstreamError, VERSION } from '../../../core/index.ts'
+import type { Circuit } from '../../delivery/circuits.ts'
 
 /** What an instance is and does, for pages and the command line: `/api/v1/status`, `…/connections`, `…/plugins`. */
 export function statusApi(): Plugin {
@@ -41,6 +42,7 @@ function status(kernel: Kernel) {
 function connections(kernel: Kernel) {
   const addresses = new Map(kernel.links().map(({ recipient, address }) => [recipient as Recipient, address]))
   const ledger = new Map(kernel.ledger().map((row) => [row.recipient, row]))
+  const circuits = kernel.find('circuits')?.open ?? []
   return kernel.recipients().map((recipient) => {
     const { name, role, tags, durable, connected, inFlight, deferred, pending } = recipient
     const { recipient: _, oldestPendingAt, ...sums } = ledger.get(name) ?? {}
@@ -48,7 +50,8 @@ function connections(kernel: Kernel) {
     const seen = { address: addresses.get(recipient), lastSeenAt: isoTime(recipient.lastSeenAt) }
     const state = { state: connected ? 'linked' : 'away', connected, ...seen }
     const figures = { inFlight, deferred, backlog: pending, oldestPendingAt: isoTime(oldestPendingAt), sums }
-    return { ...about, ...state, ...figures, ...dialling(recipient) }
+    const openTypes = circuits.filter((circuit) => circuit.recipient === recipient).map((one) => openType(kernel, one))
+    return { ...about, ...state, ...figures, ...dialling(recipient), openTypes }
   })
 }
 
@@ -56,6 +59,12 @@ function connections(kernel: Kernel) {
 function dialling({ circuit }: Recipient) {
   const { state = 'closed', attempts, nextAttemptAt } = circuit ?? {}
   return { circuit: state, dialAttempts: attempts, nextDialAt: isoTime(nextAttemptAt) }
+}
+
+/** A type that waits because whatever handles it there fails. */
+function openType({ deliveries }: Kernel, { recipient, type, state, openedAt, nextProbeAt }: Circuit) {
+  const waiting = deliveries.waiting(recipient, type)
+  return { type, state, openedAt: isoTime(openedAt), nextProbeAt: isoTime(nextProbeAt), waiting }
 }
 
 function isoTime(time: number | undefined): string | undefined {

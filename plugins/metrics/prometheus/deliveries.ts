@@ -36,6 +36,7 @@ export function measureDeliveries(kernel: Kernel, registry: Registry): void {
   measureFailures(kernel, registry)
   measureDeadLetters(kernel, registry)
   measureLedger(kernel, registry)
+  measureCircuits(kernel, registry)
 }
 
 function measureFailures({ hooks }: Kernel, registry: Registry): void {
@@ -65,4 +66,18 @@ function measureLedger({ ledger }: Kernel, registry: Registry): void {
     const rows = ledger()
     return STATES.map((state) => ({ labels: { state }, value: rows.reduce((sum, row) => sum + row[state], 0) }))
   })
+}
+
+/** At zero where nothing breaks circuits. */
+function measureCircuits({ find, messageTypes }: Kernel, registry: Registry): void {
+  const help = 'Recipients to which a type is not sent for now, because whatever handles it there fails.'
+  gauge(registry, { name: 'delivery_circuits_open', help, labels: ['type'] }, () => {
+    const open = new Tally(messageTypes)
+    for (const { type } of find('circuits')?.open ?? []) open.add(type)
+    return open.samples('type')
+  })
+  const openings = 'Times that a type was found to fail at a recipient, so that it was sent no more for a while.'
+  counter(registry, { name: 'delivery_circuit_openings_total', help: openings }, () =>
+    single(find('circuits')?.openings ?? 0),
+  )
 }

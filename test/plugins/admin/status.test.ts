@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { VERSION } from '../../../core/index.ts'
 import { statusApi } from '../../../plugins/admin/status/index.ts'
+import { circuitBreaker } from '../../../plugins/delivery/circuit-breaker.ts'
 import { republish } from '../../../plugins/delivery/republish.ts'
 import { nack } from '../../../plugins/messages/nack.ts'
 import { closeAll, eventually, publish, startBus } from './support.ts'
@@ -45,7 +46,15 @@ describe('status-api', () => {
       return rest
     }
     const sums = { targeted: 1, acked: 0, pending: 1, dead: 0, collapsed: 0, forgotten: 0 }
-    const about = { id: 'pi-1', name: 'pi-1', role: 'client', tags: ['us', 'eu'], durable: true, circuit: 'closed' }
+    const about = {
+      id: 'pi-1',
+      name: 'pi-1',
+      role: 'client',
+      tags: ['us', 'eu'],
+      durable: true,
+      circuit: 'closed',
+      openTypes: [],
+    }
     const constant = { ...about, deferred: 0, backlog: 1, sums }
     const linked = { state: 'linked', connected: true, address: 'memory' }
     expect(await line()).to.deep.equal({ ...constant, ...linked, inFlight: 1 })
@@ -79,6 +88,31 @@ describe('status-api', () => {
     expect(await line()).to.include({ state: 'away', dialAttempts: 1 })
     const nextDialAt = Date.parse((await line())?.nextDialAt ?? '')
     expect(nextDialAt).to.be.within(kernel.runtime.now(), kernel.runtime.now() + 60_000)
+  })
+
+  it('says which types wait for a recipient because their circuit is open, and how many messages of each', async () => {
+    const plugins = [nack(), circuitBreaker({ failures: 2 }), republish(), statusApi()]
+    const { ask, connect, kernel } = await startBus({ plugins, settings: { retryDelayMs: 60_000 } })
+    const client = connect({ instanceId: 'pi-1' })
+    connect({ instanceId: 'pi-2' })
+    const publisher = connect()
+    for (const id of ['m-1', 'm-2', 'm-3']) {
+      await publish(publisher, id)
+      client.send({ type: 'NACK', messageId: id, code: 'INTERNAL', retryable: true })
+    }
+    const lines = async () => {
+      const { items } = (await ask('/api/v1/connections')).body as {
+        items: readonly Readonly<Record<string, unknown>>[]
+      }
+      return new Map(items.map((item) => [item.id, item.openTypes as readonly Readonly<Record<string, unknown>>[]]))
+    }
+    await eventually(async () => (await lines()).get('pi-1')?.[0]?.waiting === 2)
+    const [open] = (await lines()).get('pi-1') ?? []
+    expect(open).to.include({ type: 'SK', state: 'open', waiting: 2 })
+    const { openedAt, nextProbeAt } = open as { openedAt: string; nextProbeAt: string }
+    expect(Date.parse(openedAt)).to.be.within(kernel.runtime.now() - 10_000, kernel.runtime.now())
+    expect(Date.parse(nextProbeAt) - Date.parse(openedAt)).to.be.within(30_000, 61_000)
+    expect((await lines()).get('pi-2')).to.deep.equal([])
   })
 
   it('forgets a recipient and what waits for it, but no peer of the configuration', async () => {

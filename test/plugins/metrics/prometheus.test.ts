@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { Plugin } from '../../../core/index.ts'
+import { circuitBreaker } from '../../../plugins/delivery/circuit-breaker.ts'
 import { replay } from '../../../plugins/delivery/replay.ts'
 import { republish } from '../../../plugins/delivery/republish.ts'
 import { nack } from '../../../plugins/messages/nack.ts'
@@ -99,6 +100,9 @@ describe('prometheus', () => {
       'deliveries{state="forgotten"}',
       'store_pending',
       'scheduled_messages',
+      'delivery_circuits_open{type="SK"}',
+      'delivery_circuits_open{type="other"}',
+      'delivery_circuit_openings_total',
       'plugin_faults_total{plugin="http"}',
     ]) {
       expect(valueIn(all, series), series).to.equal(0)
@@ -318,6 +322,24 @@ describe('prometheus', () => {
     const named = seriesOf(await text()).filter((line) => line.startsWith('slipstream_backlog_messages'))
     expect(named).to.have.lengthOf(101)
     expect(named.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)).to.equal(120)
+  })
+
+  it('tells how many recipients a type is not sent to because its circuit is open, and how often one opened', async () => {
+    const { connect, series } = await startMetered({
+      plugins: [nack(), circuitBreaker({ failures: 2 }), republish()],
+      settings: { retryDelayMs: 60_000 },
+    })
+    const listener = connect({ instanceId: 'pi-1' })
+    const publisher = connect()
+    for (const id of ['m-1', 'm-2', 'm-3']) {
+      await publish(publisher, id)
+      listener.send({ type: 'NACK', messageId: id, code: 'INTERNAL', retryable: true })
+    }
+    await eventually(async () => (await series('delivery_circuits_open{type="SK"}')) === 1)
+    expect(await series('delivery_circuit_openings_total')).to.equal(1)
+    listener.send({ type: 'ACK', messageId: 'm-2' })
+    await eventually(async () => (await series('delivery_circuits_open{type="SK"}')) === 0)
+    expect(await series('delivery_circuit_openings_total')).to.equal(1)
   })
 
   it('tells which links have an open circuit, of a hundred peers at most', async () => {
