@@ -1,10 +1,12 @@
 import {
   type DeadLetterFilter,
+  type FrozenReplay,
   isUnfinished,
   type Kernel,
   problemOf,
   type ReplayId,
   type ReplayJob,
+  type ReplayOrder,
   slipstreamError,
   type Timer,
 } from '../../core/index.ts'
@@ -32,6 +34,7 @@ export class ReplayRunner implements Replays {
   #closed = false
   #step: Promise<void> | undefined
   #timer: Timer | undefined
+  #recalling: Timer | undefined
   #replayed = 0
 
   constructor(kernel: Kernel) {
@@ -45,7 +48,7 @@ export class ReplayRunner implements Replays {
 
   async start({ by, filter, perSecond = DEFAULT_PER_SECOND, maxFailures }: ReplayWish): Promise<StartedReplay> {
     if (this.#line.length >= MAX_UNFINISHED) throw slipstreamError('SLP_REPLAY_QUEUE', [MAX_UNFINISHED])
-    const { job, more } = await this.#kernel.deadLetters.freeze({
+    const { job, more } = await this.#freeze({
       by,
       filter,
       perSecond: Math.min(MAX_PER_SECOND, Math.max(1, Math.floor(perSecond))),
@@ -84,9 +87,11 @@ export class ReplayRunner implements Replays {
     return job
   }
 
-  /** Calls to mind what had not ended when the instance went down. */
+  /** Calls to mind what has not ended and is not in line: since the instance went down, or the store has failed. */
   async recall(): Promise<void> {
-    this.#line = (await this.list()).filter(isUnfinished).reverse()
+    const unfinished = (await this.list()).filter(isUnfinished)
+    const missing = unfinished.filter(({ id }) => !this.#line.some((job) => job.id === id))
+    this.#line = [...this.#line, ...missing].sort((one, other) => one.id - other.id)
   }
 
   open(): void {
@@ -99,8 +104,30 @@ export class ReplayRunner implements Replays {
     this.#open = false
     this.#closed = true
     this.#timer?.cancel()
+    this.#recalling?.cancel()
     await this.#step
     for (const job of this.#line) this.#tell(job)
+  }
+
+  async #freeze(order: ReplayOrder): Promise<FrozenReplay> {
+    try {
+      return await this.#kernel.deadLetters.freeze(order)
+    } catch (error) {
+      // The job may be there all the same, and hold what it has selected.
+      this.#recallLater()
+      throw error
+    }
+  }
+
+  #recallLater(): void {
+    if (this.#closed) return
+    this.#recalling ??= this.#kernel.runtime.after(TRY_AGAIN_MS, () => {
+      this.#recalling = undefined
+      this.recall().then(
+        () => this.#go(),
+        () => this.#recallLater(),
+      )
+    })
   }
 
   #go(): void {

@@ -26,10 +26,13 @@ export interface StartedReplay extends FrozenReplay {
 export interface Replays {
   /**
    * Freezes the selection, 100,000 dead letters at most, and puts the job in line: one runs at a time. Rejects with
-   * `SLP_REPLAY_QUEUE` when 100 have not ended.
+   * `SLP_REPLAY_QUEUE` when 100 have not ended. When the store fails, the job may be there all the same: then it runs.
    */
   start(wish: ReplayWish): Promise<StartedReplay>
-  /** How many a job would select now, and how many would be left over. Changes nothing. */
+  /**
+   * How many a job would select now, and how many would be left over, if there were no other one: what an unfinished job has
+   * selected is counted as well. Changes nothing.
+   */
   preview(filter: DeadLetterFilter): Promise<{ readonly selected: number; readonly more: number }>
   /** Newest first: the unfinished ones, and the newest that have ended. */
   list(): Promise<readonly ReplayJob[]>

@@ -202,6 +202,32 @@ describe('a replay', () => {
       expect(subject.sums()).to.include({ acked: 1, pending: 0, dead: 0 })
     })
 
+    it('when the store fails as the job is made, and has it all the same', async () => {
+      const store = new MemoryStore()
+      const subject = await desk({ store })
+      const app = await subject.listen()
+      await subject.bury(...ids(5))
+      const { createReplay, replays } = store
+      store.createReplay = async (order) => {
+        store.createReplay = createReplay
+        await store.createReplay(order)
+        throw slipstreamError('SLP_STORE_FAILED', ['EIO'])
+      }
+      store.replays = async () => {
+        store.replays = replays
+        throw slipstreamError('SLP_STORE_FAILED', ['EIO'])
+      }
+      expect(await failureOf(Error, () => subject.start())).to.include({ code: 'SLP_STORE_FAILED' })
+      const again = await subject.start()
+      expect(again.job.total).to.equal(0)
+      await subject.pass(5_000)
+      expect(since(app, 5)).to.deep.equal(ids(5))
+      expect((await subject.replays.list()).map(({ state, replayed }) => [state, replayed])).to.deep.equal([
+        ['done', 0],
+        ['done', 5],
+      ])
+    })
+
     for (const applied of [true, false]) {
       it(`when the store fails in the middle of a step, and has ${applied ? 'everything' : 'nothing'} on disk`, async () => {
         const store = new MemoryStore()
