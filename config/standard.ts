@@ -20,7 +20,9 @@ import { prometheus } from '../plugins/metrics/prometheus/index.ts'
 import { path } from '../plugins/routes/path.ts'
 import { tags } from '../plugins/routes/tags.ts'
 import { target } from '../plugins/routes/target.ts'
+import { memoryState } from '../plugins/state/memory.ts'
 import { redisState } from '../plugins/state/redis/index.ts'
+import { sqliteState } from '../plugins/state/sqlite/index.ts'
 import { memory } from '../plugins/stores/memory.ts'
 import { sqlite } from '../plugins/stores/sqlite/index.ts'
 import { websocket } from '../plugins/transports/websocket/index.ts'
@@ -31,6 +33,7 @@ import { nearest } from './nearest.ts'
 const factories = {
   logging,
   sqlite,
+  sqliteState,
   setKey,
   setArray,
   setWeighted,
@@ -73,9 +76,12 @@ export function standard(options: StandardOptions = {}): Plugin[] {
   return names.filter((name) => options[name] !== false).map((name) => make(name, options[name]))
 }
 
-/** What a configuration may call by name: the preset, each of its plugins, a store for trials, and state in Redis. */
+/** What a configuration may call by name: the preset, each of its plugins, a store and a state for trials, and state in Redis. */
 export const builtIns: ReadonlyMap<string, (options?: PluginOptions) => unknown> = new Map(
-  Object.entries({ standard, memory, redisState, ...factories }) as [string, (options?: PluginOptions) => unknown][],
+  Object.entries({ standard, memory, memoryState, redisState, ...factories }) as [
+    string,
+    (options?: PluginOptions) => unknown,
+  ][],
 )
 
 /**

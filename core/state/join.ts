@@ -19,6 +19,8 @@ export interface Joined {
  * - of each member the greatest version counts, and only if it is greater than that of the whole write;
  * - if any such member is left, removed ones included, the key is `weights`, else it is the whole write;
  * - an `own` value stands above all of these, and two of them are joined by their type.
+ *
+ * A delta of members whose floor is not above that of `current` needs no more of `current` than the members that it names.
  */
 export function join(current: StateEntry | undefined, delta: StateEntry, joinedBy: JoinedBy): Joined {
   const entry = current ? joinTwo(current, delta, joinedBy) : delta
@@ -75,9 +77,10 @@ function joinWeights(current: StateEntry, delta: StateEntry): StateEntry {
   const floor = later(floorOf(current), floorOf(delta))
   const members = unite(membersOf(current), membersOf(delta), floor)
   // Only a whole write that is newer than all members leaves none.
-  if (members.length === 0) return current.shape === 'weights' ? delta : current
+  if (members.length === 0) return delta.shape === 'weights' ? current : delta
   if (current.shape === 'weights' && floor === current.floor && isSame(members, current.members)) return current
-  return { space: current.space, key: current.key, shape: 'weights', version: greatest(members), floor, members }
+  const version = later(current.version, delta.version)
+  return { space: current.space, key: current.key, shape: 'weights', version, floor, members }
 }
 
 /** Both lists are sorted by name. */

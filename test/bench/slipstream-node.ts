@@ -10,7 +10,7 @@ import { reportTo } from './child.ts'
 const [instanceId, storagePath, nextHop] = process.argv.slice(2) as [string, string, string | undefined]
 
 const bus = createBus({
-  plugins: standard() as readonly Plugin[],
+  plugins: standard(process.env.BENCH_STATE === 'off' ? { sqliteState: false } : {}) as readonly Plugin[],
   settings: {
     instanceId,
     storagePath,

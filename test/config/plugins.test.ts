@@ -103,7 +103,10 @@ describe('config: plugin entries', () => {
   })
 
   it('finds built-ins and the preset by name', async () => {
-    expect(await names(folder(), ['sqlite', {}], 'setKey')).to.deep.equal([standard()[1]?.name, standard()[2]?.name])
+    expect(await names(folder(), ['sqlite', {}], 'sqliteState')).to.deep.equal([
+      standard()[1]?.name,
+      standard()[2]?.name,
+    ])
     expect(await names(folder(), ['standard', { prometheus: false }])).to.deep.equal(
       standard({ prometheus: false }).map(({ name }) => name),
     )

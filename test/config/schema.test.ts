@@ -98,7 +98,7 @@ describe('config: README', () => {
 
   it('lists what standard() is made of, in its order', () => {
     const listed = /runs when `plugins` is left out:([^,]+),/.exec(read('README.md'))?.[1] ?? ''
-    const apart = ['standard', 'memory', 'redisState']
+    const apart = ['standard', 'memory', 'memoryState', 'redisState']
     const factories = [...builtIns.keys()].filter((name) => !apart.includes(name))
     expect(listed.match(/\w+/g)).to.deep.equal(factories)
   })

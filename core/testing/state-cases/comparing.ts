@@ -67,7 +67,7 @@ export const comparingCases: Readonly<Record<string, TryingState>> = {
       assert.deepEqual(sorted(await trial.all(limit)), sorted(entries))
       assert.ok((await backend.scan(undefined, limit)).length <= limit.entries)
     }
-    assert.ok((await backend.scan(undefined, { entries: 1_000, bytes: 300 })).length < 20)
+    assert.ok((await backend.scan(undefined, { entries: 1_000, bytes: 300 })).length < entries.length)
   },
 
   async 'gives the entries of some buckets once, tombstones among them, in pages'(trial) {

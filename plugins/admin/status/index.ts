@@ -36,6 +36,7 @@ function status(kernel: Kernel) {
     links: { instances, clients: links.length - instances },
     backlog: kernel.recipients().reduce((sum, { pending }) => sum + pending, 0),
     store: kernel.storeStatistics(),
+    state: kernel.state && { backend: kernel.state.name, ...kernel.state.statistics() },
   }
 }
 

@@ -5,6 +5,7 @@ import { measureInstance } from './instance.ts'
 import { measureMesh } from './mesh.ts'
 import { processMetrics } from './process.ts'
 import { measureReplays } from './replays.ts'
+import { measureState } from './state.ts'
 import { measureStore } from './store.ts'
 import { measureTraffic } from './traffic.ts'
 
@@ -23,6 +24,7 @@ export function prometheus(): Plugin {
       measureReplays(kernel, registry)
       measureMesh(kernel, registry)
       measureStore(kernel, registry)
+      measureState(kernel, registry)
       measureInstance(kernel, registry)
       kernel.use('http').route('GET', '/metrics', { access: 'public' }, async () => ({
         text: (await registry.metrics()) + (await processMetrics()),

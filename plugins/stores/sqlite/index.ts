@@ -1,6 +1,7 @@
 import type { Plugin } from '../../../core/index.ts'
 import { SqliteStore } from './store.ts'
 
+export type { SharedDatabase } from './shared.ts'
 export { SqliteStore, type SqliteStoreOptions } from './store.ts'
 
 declare module '../../../core/index.ts' {
@@ -32,7 +33,9 @@ export function sqlite(options: SqliteOptions = {}): Plugin {
     },
     apply(kernel) {
       const path = kernel.settings.storagePath ?? options.path ?? DEFAULT_PATH
-      kernel.store(new SqliteStore({ path, maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES, log: kernel.log }))
+      const store = new SqliteStore({ path, maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES, log: kernel.log })
+      kernel.store(store)
+      kernel.provide('sqlite', store.shared)
     },
   }
 }

@@ -13,6 +13,7 @@ import { Reader } from './reader.ts'
 import { SavedRecipients } from './recipients.ts'
 import { Replays } from './replays.ts'
 import { ScheduledMessages } from './scheduled.ts'
+import { type SharedDatabase, Sharing } from './shared.ts'
 import { Writer } from './writer.ts'
 
 /** All parts over one open file. */
@@ -26,6 +27,8 @@ export class OpenStore {
   readonly collapse: Collapse
   readonly purge: Purge
   readonly ledger: Ledger
+  /** For what others keep in the file. */
+  readonly shared: SharedDatabase
   readonly #database: Database
   readonly #meta: Meta
   readonly #intervals: Intervals
@@ -35,6 +38,7 @@ export class OpenStore {
     const now = () => context.runtime.now()
     migrate(database)
     this.#database = database
+    this.shared = new Sharing(database)
     const meta = new Meta(database)
     const intervals = new Intervals(database)
     const ledger = new Ledger(database, meta)

@@ -36,6 +36,7 @@ import { openDatabase } from './database.ts'
 import { storeFailure } from './failure.ts'
 import { OpenStore } from './open-store.ts'
 import type { Reading } from './reader.ts'
+import type { SharedDatabase } from './shared.ts'
 
 export interface SqliteStoreOptions {
   readonly path: string
@@ -167,6 +168,14 @@ export class SqliteStore implements Store {
       store.purge.giveBack(sizeOf(`${this.#options.path}-wal`), purged)
       return purged
     })
+  }
+
+  /** For what others keep in the file. */
+  get shared(): SharedDatabase {
+    return {
+      read: (work) => this.#use(({ shared }) => shared.read(work)),
+      write: (work) => this.#change(({ shared }) => shared.write(work)),
+    }
   }
 
   ledger(): readonly LedgerRow[] {

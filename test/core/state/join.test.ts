@@ -101,7 +101,17 @@ describe('the digest of an entry', () => {
 
   it('is the beginning of the SHA-256 of all that is said, each part behind its length', () => {
     expect(digestOf(value)).to.deep.equal({ high: 3302914302, low: 4262405135 })
-    expect(bucketOf(place)).to.equal(7640)
+  })
+
+  it('stands in a bucket that stays the same, and the buckets are filled evenly', () => {
+    expect(bucketOf(place)).to.equal(36809)
+    const filled = new Map<number, number>()
+    for (let n = 0; n < 65_536; n++) {
+      const bucket = bucketOf({ space: 'keys', key: `order:${n}` })
+      filled.set(bucket, (filled.get(bucket) ?? 0) + 1)
+    }
+    expect(filled.size).to.be.greaterThan(40_000)
+    expect(Math.max(...filled.values())).to.be.lessThan(12)
   })
 
   it('differs with everything that is said', () => {

@@ -4,6 +4,7 @@ import { statusApi } from '../../../plugins/admin/status/index.ts'
 import { circuitBreaker } from '../../../plugins/delivery/circuit-breaker.ts'
 import { republish } from '../../../plugins/delivery/republish.ts'
 import { nack } from '../../../plugins/messages/nack.ts'
+import { memoryState } from '../../../plugins/state/memory.ts'
 import { closeAll, eventually, publish, startBus } from './support.ts'
 
 interface Line {
@@ -28,6 +29,16 @@ describe('status-api', () => {
     expect(body.links).to.deep.equal({ instances: 1, clients: 2 })
     expect(body.uptimeSeconds).to.be.within(0, 20)
     expect(body.store).to.include({ messages: 1, pending: 2, scheduled: 0 })
+  })
+
+  it('says what the state holds, where there is one', async () => {
+    const { ask, connect } = await startBus({ plugins: [statusApi(), memoryState()] })
+    await publish(connect(), 'm-1')
+    await eventually(async () => (await ask('/api/v1/status')).body.backlog === 0)
+    const { state } = (await ask('/api/v1/status')).body
+    expect(state).to.include({ backend: 'memory', keys: 1, tombstones: 0 })
+    const { ask: askOther } = await started()
+    expect((await askOther('/api/v1/status')).body).not.to.have.property('state')
   })
 
   it('has a line for each recipient, linked or not', async () => {

@@ -6,8 +6,10 @@ import type { Plugin } from '../../../core/index.ts'
 import { circuitBreaker } from '../../../plugins/delivery/circuit-breaker.ts'
 import { replay } from '../../../plugins/delivery/replay.ts'
 import { republish } from '../../../plugins/delivery/republish.ts'
+import { deleteKey } from '../../../plugins/messages/del.ts'
 import { nack } from '../../../plugins/messages/nack.ts'
 import { prometheus } from '../../../plugins/metrics/prometheus/index.ts'
+import { memoryState } from '../../../plugins/state/memory.ts'
 import { sqlite } from '../../../plugins/stores/sqlite/index.ts'
 import { requireService } from '../../support/services.ts'
 import {
@@ -72,6 +74,11 @@ describe('prometheus', () => {
       'refused_total{code="INVALID_JSON"}',
       'refused_total{code="STORE_UNAVAILABLE"}',
       'acks_total',
+      'applied_total{type="SK",outcome="applied"}',
+      'applied_total{type="SK",outcome="superseded"}',
+      'state_keys',
+      'state_tombstones',
+      'state_bytes',
       'republish_total',
       'corrected_total',
       'links{role="instance"}',
@@ -125,6 +132,21 @@ describe('prometheus', () => {
     expect(await series('messages_forwarded_total{type="SK"}')).to.equal(1)
     expect(await series('backlog_messages{recipient="other"}')).to.equal(0)
     expect(await series('store_messages')).to.equal(1)
+  })
+
+  it('counts what is applied by type and outcome, and what the state has become', async () => {
+    const { connect, series } = await startMetered({ plugins: [memoryState(), deleteKey()] })
+    const publisher = connect()
+    const at = (n: number) => `${1_767_225_600_000 + n}-00000-a`
+    publisher.send({ type: 'SK', key: 'one', value: 1, version: at(2) })
+    publisher.send({ type: 'SK', key: 'one', value: 2, version: at(1) })
+    publisher.send({ type: 'DEL', key: 'two' })
+    await eventually(async () => (await series('applied_total{type="DEL",outcome="applied"}')) === 1)
+    expect(await series('applied_total{type="SK",outcome="applied"}')).to.equal(1)
+    expect(await series('applied_total{type="SK",outcome="superseded"}')).to.equal(1)
+    expect(await series('state_keys')).to.equal(1)
+    expect(await series('state_tombstones')).to.equal(1)
+    expect(await series('state_bytes')).to.be.greaterThan(0)
   })
 
   it('counts what is replayed, and the jobs that have not ended', async () => {

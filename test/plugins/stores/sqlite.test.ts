@@ -430,7 +430,8 @@ function startWriter(path: string) {
 /** The path of the store that the plugin registers. */
 function registered(plugin: ReturnType<typeof sqlite>, settings: { storagePath?: string }): string | undefined {
   let path: string | undefined
-  const kernel = { settings, log: new FanOutLog(), store: (store: Store) => (path = (store as SqliteStore).path) }
+  const keep = (store: Store) => (path = (store as SqliteStore).path)
+  const kernel = { settings, log: new FanOutLog(), store: keep, provide: () => {} }
   void plugin.apply(kernel as unknown as Kernel)
   return path
 }
