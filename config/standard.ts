@@ -11,8 +11,12 @@ import { republish } from '../plugins/delivery/republish.ts'
 import { retention } from '../plugins/delivery/retention.ts'
 import { ack } from '../plugins/messages/ack.ts'
 import { deleteKey } from '../plugins/messages/del.ts'
+import { getArray } from '../plugins/messages/ga.ts'
+import { getKey } from '../plugins/messages/gk.ts'
+import { getWeighted } from '../plugins/messages/gw.ts'
 import { hello } from '../plugins/messages/hello.ts'
 import { nack } from '../plugins/messages/nack.ts'
+import { reply } from '../plugins/messages/reply.ts'
 import { setArray } from '../plugins/messages/sa.ts'
 import { setKey } from '../plugins/messages/sk.ts'
 import { setWeighted } from '../plugins/messages/sw.ts'
@@ -38,6 +42,10 @@ const factories = {
   setArray,
   setWeighted,
   deleteKey,
+  getKey,
+  getArray,
+  getWeighted,
+  reply,
   ack,
   nack,
   hello,

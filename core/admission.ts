@@ -52,6 +52,26 @@ export class Admission {
     return dueAt === undefined ? this.#enter(received, type) : this.#postpone(received, type, dueAt)
   }
 
+  /** Makes a request of what was received: it has no place in any sequence, for it is not stored. */
+  ask(received: Received, orderingKey: string | undefined): Message {
+    const { text, members, sender } = received
+    const entersHere = sender.role === 'client'
+    const messageId = received.string('messageId') ?? this.#runtime.id()
+    const originInstanceId = (entersHere ? undefined : received.string('originInstanceId')) ?? this.#instanceId
+    let added = members.has('messageId') ? '' : member('messageId', messageId)
+    if (entersHere) added += member('originInstanceId', this.#instanceId)
+    return build(received, {
+      text: withMembers(withoutMembers(text, members, entersHere ? NOT_A_PUBLISHERS : HOP_FIELDS), added),
+      messageId,
+      originInstanceId,
+      originSequence: { epoch: this.#epoch, n: 0 },
+      clusterGroupId: received.string('clusterGroupId') ?? SINGLETON_GROUP,
+      version: undefined,
+      orderingKey,
+      path: entersHere ? (isId(sender.peer) ? [sender.peer] : []) : pathOf(received, sender.peer),
+    })
+  }
+
   /** Lets a message enter whose time has come: version and place in the sequence are given now. */
   release(scheduled: ScheduledMessage): Message {
     const added =

@@ -207,6 +207,7 @@ class SlipstreamBus implements Bus {
       recipients: () => this.recipients(),
       everyone: () => this.#running.recipients,
       links: () => this.links(),
+      requests: () => this.#running.requests,
       announced: (link, tags) => this.#running.announced(link, tags),
       forget: (name) => this.#running.forget(name),
       collapse: (name) => this.#running.recipients.collapse(name),

@@ -41,7 +41,15 @@ export {
   SINGLETON_GROUP,
   type TypeName,
 } from './message.ts'
-export type { ApplyContext, DirectType, MessageType, StoredType } from './message-type.ts'
+export type {
+  Answer,
+  AnswerContext,
+  ApplyContext,
+  DirectType,
+  MessageType,
+  RequestType,
+  StoredType,
+} from './message-type.ts'
 export { type Kernel, type Plugin, type PluginReport, type Services, Stage } from './plugin.ts'
 export { checkPlugins } from './plugins.ts'
 export { type NackCode, ProtocolFault } from './protocol/fault.ts'
@@ -61,6 +69,8 @@ export {
   type ReplayState,
   type SelectedLetter,
 } from './replay.ts'
+export type { Consistency } from './requests/finding.ts'
+export type { Replies } from './requests/requests.ts'
 export type { Exclusion, Route, RouteReason } from './route.ts'
 export type { Runtime, Timer } from './runtime/runtime.ts'
 export { systemRuntime } from './runtime/system.ts'

@@ -12,6 +12,7 @@ import { ProtocolFault } from './protocol/fault.ts'
 import { entryLimits, linkLimits } from './protocol/limits.ts'
 import { Received } from './protocol/received.ts'
 import type { Recipient } from './recipient.ts'
+import type { Requests } from './requests/requests.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Schedule } from './schedule.ts'
 import type { DeliveryChanges, ScheduledMessage, StoreVerdict } from './store.ts'
@@ -26,6 +27,7 @@ export interface JourneyContext {
   readonly admission: Admission
   readonly forwarder: Forwarder
   readonly group: GroupCommit
+  readonly requests: Requests
   readonly schedule: Schedule
   readonly storeHealth: StoreHealth
   readonly draining: () => boolean
@@ -51,16 +53,19 @@ export class Journey {
 
   /** One frame, from the wire into the group that is committed next. */
   receive(text: string, bytes: number, sender: Link): void {
-    const { hooks, types, forwarder, group } = this.#context
+    const { hooks, types, forwarder, group, requests } = this.#context
     let received: Received | undefined
     try {
       received = this.#read(text, bytes, sender)
       const receipt = hooks.onReceive.call(received)
       const handle = types.receiver(received.type)
+      const answering = types.answering(received.type)
       if (receipt) {
         answerTo(received, receipt, hooks)
       } else if (handle) {
         handle(received)
+      } else if (answering) {
+        requests.receive(received, answering)
       } else {
         const message = this.#admit(received)
         const route = hooks.route.call(forwarder.candidates(message, sender.recipient), message)

@@ -10,6 +10,7 @@ import type { Parts } from './parts.ts'
 import type { Kernel, Plugin, PluginReport } from './plugin.ts'
 import type { Recipient } from './recipient.ts'
 import type { Recipients } from './recipients.ts'
+import type { Replies } from './requests/requests.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
 import type { Collapsed } from './store.ts'
@@ -31,6 +32,7 @@ export interface KernelContext {
   readonly recipients: () => readonly Recipient[]
   readonly everyone: () => Recipients
   readonly links: () => readonly Link[]
+  readonly requests: () => Replies
   readonly announced: (link: Link, tags: readonly string[]) => Promise<void>
   readonly forget: (name: string) => Promise<boolean>
   readonly collapse: (name: string) => Promise<Collapsed | undefined>
@@ -59,6 +61,9 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     },
     get state() {
       return parts.state
+    },
+    get requests() {
+      return context.requests()
     },
     recipients: context.recipients,
     links: context.links,

@@ -17,6 +17,7 @@ import { isId } from './protocol/fields.ts'
 import { reachable } from './reach.ts'
 import { DurableRecipient } from './recipient.ts'
 import { Recipients } from './recipients.ts'
+import { Requests } from './requests/requests.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { Schedule } from './schedule.ts'
 import { SELF, SelfRecipient } from './self.ts'
@@ -57,6 +58,7 @@ export class Mesh {
   readonly links: Links
   readonly clock: HybridClock
   readonly journey: Journey
+  readonly requests: Requests
   readonly addresses: string[] = []
   readonly #context: MeshContext
   readonly #store: Store
@@ -137,8 +139,13 @@ export class Mesh {
       ...{ store: parts.store, runtime, log, retryDelayMs, draining },
       release: (scheduled, publisher) => this.journey.release(scheduled, this.recipients.named(publisher)),
     })
+    this.requests = new Requests({
+      ...{ instanceId, hooks, runtime, log, admission, recipients: this.recipients, state: parts.state },
+      applied: (key, withinMs) => this.applied(key, withinMs),
+    })
     this.journey = new Journey({
-      ...{ hooks, runtime, log, types, admission, forwarder, group, schedule: this.#schedule },
+      ...{ hooks, runtime, log, types, admission, forwarder, group, requests: this.requests },
+      ...{ schedule: this.#schedule },
       ...{ storeHealth, draining, storeFailed, forwardingFailed },
     })
     const receive = (text: string, bytes: number, link: Link) => this.journey.receive(text, bytes, link)
@@ -216,6 +223,7 @@ export class Mesh {
     await this.#sightings.close()
     // First, so that no link that is closed here counts as one that was lost.
     this.recipients.close()
+    this.requests.close()
     this.#schedule.close()
     for (const transport of this.#context.parts.transports) await transport.close()
     await this.#context.group.idle()

@@ -2,9 +2,10 @@ import type { Message } from './message.ts'
 import type { Received } from './protocol/received.ts'
 import type { BodySchema } from './schema.ts'
 import type { TypeState } from './state/type-state.ts'
+import type { StateReader } from './state.ts'
 
-/** What a plugin says of a message type. With `receive` it is a direct type, else a stored one. */
-export type MessageType<Body> = StoredType<Body> | DirectType<Body>
+/** What a plugin says of a message type: with `answer` it is a request, with `receive` a direct type, else a stored one. */
+export type MessageType<Body> = StoredType<Body> | DirectType<Body> | RequestType<Body>
 
 /** A type whose messages are stored, acknowledged, routed and forwarded. */
 export interface StoredType<Body> {
@@ -42,6 +43,46 @@ export interface StoredType<Body> {
    */
   apply?(messages: readonly Message<Body>[], context: ApplyContext<Body>): unknown
   readonly receive?: never
+  readonly answer?: never
+}
+
+/**
+ * A type that asks: it is passed on to every instance that it is for, and each of them answers. What becomes of the answers
+ * is said in the request (`consistency`, `timeoutMs`). It is neither stored nor acknowledged.
+ */
+export interface RequestType<Body> {
+  readonly schema: BodySchema<Body>
+  /** Whose pending writes are waited for before it is answered here: who has the ACK of a write reads it. */
+  orderingKey?(body: Body): string | undefined
+  /** Whose keys it reads in the state. With it, only instances that keep state answer. */
+  readonly space?: string
+  /** What this instance knows; undefined: nothing. */
+  answer(request: Message<Body>, context: AnswerContext): Answer | undefined | Promise<Answer | undefined>
+  readonly check?: never
+  readonly receive?: never
+  readonly apply?: never
+  readonly order?: never
+  readonly merge?: never
+  readonly join?: never
+}
+
+export interface AnswerContext {
+  /** Undefined where nothing keeps state. */
+  readonly state: StateReader | undefined
+}
+
+export interface Answer {
+  /** JSON text. `null` for what was deleted. */
+  readonly value: string
+  /** Stamp of the write that made it so. */
+  readonly version: string
+}
+
+/** How a request is answered here. */
+export interface Answering {
+  readonly needsState: boolean
+  orderingKey(received: Received): string | undefined
+  answer(request: Message<never>, state: StateReader | undefined): Answer | undefined | Promise<Answer | undefined>
 }
 
 /** What a type is handed beside its messages. */
@@ -54,6 +95,7 @@ export interface ApplyContext<Body = Readonly<Record<string, unknown>>> {
 export interface DirectType<Body> {
   readonly schema: BodySchema<Body>
   receive(received: Received<Body>): void
+  readonly answer?: never
   readonly check?: never
   readonly apply?: never
   readonly orderingKey?: never
@@ -74,4 +116,5 @@ export interface AnyMessageType {
   readonly space?: string
   apply?(messages: readonly Message<never>[], context: ApplyContext<never>): unknown
   receive?(received: Received<never>): void
+  answer?(request: Message<never>, context: AnswerContext): Answer | undefined | Promise<Answer | undefined>
 }

@@ -8,6 +8,7 @@ import type { Log, LogLevel, LogSink } from './log.ts'
 import type { BodyOf } from './message.ts'
 import type { MessageType } from './message-type.ts'
 import type { Recipient } from './recipient.ts'
+import type { Replies } from './requests/requests.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
 import type { StateBackend, StateReader } from './state.ts'
@@ -80,6 +81,8 @@ export interface Kernel {
    * nothing is collapsed then.
    */
   collapse(name: string): Promise<Collapsed | undefined>
+  /** Requests that await answers, for plugins that speak for those who answer. */
+  readonly requests: Replies
   /**
    * Resolves to whether every message that is stored for this instance by now has been applied, or put aside for some
    * reason: of that ordering key, or of all. False when `withinMs` (5,000) is over first. Whoever has the ACK of a write

@@ -42,9 +42,13 @@ export function readStored(
   })
 }
 
-/** The frame that carries a message to a plain recipient: its own text, with the hop fields put in front (§1). */
-export function plainFrame(delivery: PendingDelivery, instanceId: string): string {
-  const { path, text } = delivery.message
+/** The frame that carries a message to a plain recipient. */
+export function plainFrame({ message: { path, text } }: PendingDelivery, instanceId: string): string {
+  return hopFrame(path, text, instanceId)
+}
+
+/** A message's own text, with the hop fields of this instance put in front (§1). */
+export function hopFrame(path: readonly string[], text: string, instanceId: string): string {
   const passed = path.length === 0 ? `"${instanceId}"` : `"${path.join('","')}","${instanceId}"`
   return `{"sourceInstanceId":"${instanceId}","messagePath":[${passed}],${text.slice(1)}`
 }

@@ -1,6 +1,6 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { problemOf, slipstreamError } from './errors.ts'
-import type { AnyMessageType } from './message-type.ts'
+import type { Answering, AnyMessageType } from './message-type.ts'
 import type { PluginName } from './plugin.ts'
 import { envelopeProperties, toleratedProperties } from './protocol/fields.ts'
 import type { Received } from './protocol/received.ts'
@@ -29,13 +29,24 @@ export class TypeRegistry {
   /** How a type whose messages are stored is handled; undefined for direct and unknown ones. */
   stored(name: string): AnyMessageType | undefined {
     const type = this.#types.get(name)?.type
-    return type && !type.receive ? type : undefined
+    return type && !type.receive && !type.answer ? type : undefined
   }
 
   /** What handles a direct type where it arrives; undefined for stored and unknown ones. */
   receiver(name: string): ((received: Received) => void) | undefined {
     const type = this.#types.get(name)?.type
     return type?.receive && ((received) => type.receive?.(received as never))
+  }
+
+  /** How requests of that type are answered here; undefined for other types. */
+  answering(name: string): Answering | undefined {
+    const type = this.#types.get(name)?.type
+    if (!type?.answer) return undefined
+    return {
+      needsState: type.space !== undefined,
+      orderingKey: ({ body }) => type.orderingKey?.(body as never),
+      answer: (request, state) => type.answer?.(request, { state }),
+    }
   }
 
   /** Whether messages of one ordering key go one at a time: where the type says so, and where nobody here knows it. */

@@ -37,7 +37,7 @@ export function nack(): Plugin {
         receive({ body, sender }) {
           const { messageId, code, reason = '', retryAfterMs = RETRY_AFTER_MS } = body
           const { retryable = RETRYABLE.has(code) } = body
-          if (messageId === undefined) return
+          if (messageId === undefined || kernel.requests.refused(sender, messageId, code)) return
           const busyMs = Math.min(Math.max(retryAfterMs, MIN_BUSY_MS), MAX_BUSY_MS)
           const busy = code === 'BUSY' ? { busyMs } : {}
           const error = `${code} ${reason}`.trimEnd()

@@ -14,8 +14,12 @@ import { memoryHint } from '../../plugins/dedup/memory.ts'
 import { republish } from '../../plugins/delivery/republish.ts'
 import { ack } from '../../plugins/messages/ack.ts'
 import { deleteKey } from '../../plugins/messages/del.ts'
+import { getArray } from '../../plugins/messages/ga.ts'
+import { getKey } from '../../plugins/messages/gk.ts'
+import { getWeighted } from '../../plugins/messages/gw.ts'
 import { hello } from '../../plugins/messages/hello.ts'
 import { nack } from '../../plugins/messages/nack.ts'
+import { reply } from '../../plugins/messages/reply.ts'
 import { setArray } from '../../plugins/messages/sa.ts'
 import { setKey } from '../../plugins/messages/sk.ts'
 import { setWeighted } from '../../plugins/messages/sw.ts'
@@ -71,6 +75,10 @@ export const standardPlugins = (store: Store = new MemoryStore()): readonly Plug
   setArray(),
   setWeighted(),
   deleteKey(),
+  getKey(),
+  getArray(),
+  getWeighted(),
+  reply(),
   ack(),
   nack(),
   hello(),

@@ -139,7 +139,8 @@ export const answers =
     (body.type === 'ACK' || body.type === 'NACK') && body.messageId === messageId
 
 /** Whether it is a message of somebody, and not an answer. */
-export const isDelivery: Matches = ({ type }) => type !== 'ACK' && type !== 'NACK' && type !== 'HELLO'
+export const isDelivery: Matches = ({ type }) =>
+  type !== 'ACK' && type !== 'NACK' && type !== 'HELLO' && type !== 'REPLY'
 
 /** The next message that is delivered to the client. */
 export const nextMessage = (client: Client): Promise<Frame> => client.next(isDelivery)
