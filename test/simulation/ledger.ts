@@ -2,6 +2,7 @@ import type {
   Attempts,
   Batch,
   Death,
+  Entry,
   RecipientKey,
   RecipientRecord,
   RevivedDelivery,
@@ -21,6 +22,8 @@ export interface HostFacts {
   life: number
   /** Place of each message that is on its disk. */
   readonly seqs: Map<string, number>
+  /** Messages that are on its disk and wait for their time. */
+  readonly scheduled: Set<string>
   readonly paths: Map<string, readonly string[]>
   readonly names: Map<RecipientKey, string>
   /** Deliveries that are not settled: by recipient, the id of the message at each place. */
@@ -91,22 +94,40 @@ export class Ledger implements DiskObserver {
       const delivery = this.#delivery(host, recipient, seq)
       if (delivery !== undefined) this.facts(host).attempts.set(delivery, attempts)
     }
-    entries.forEach(({ message, recipients }, index) => {
-      const verdict = verdicts[index] as StoreVerdict
-      const { messageId } = message
-      const facts = this.facts(host)
-      const known = facts.seqs.has(messageId)
-      if (verdict.status === 'duplicate') {
-        if (!known) this.#violate('stored before it is a duplicate', `${messageId} at ${host}`)
-      } else if (verdict.status !== 'stored') {
-        this.#violate('a good message is stored', `${messageId} at ${host} was judged ${JSON.stringify(verdict)}`)
-      } else {
-        if (known) this.#violate('a message is stored once', `${messageId} at ${host}`)
-        facts.seqs.set(messageId, verdict.seq)
-        facts.paths.set(messageId, message.path)
-        for (const key of recipients) this.#wait(host, key, verdict.seq, messageId)
-      }
+    entries.forEach((entry, index) => {
+      this.#judged(host, entry, verdicts[index] as StoreVerdict)
     })
+  }
+
+  #judged(host: string, entry: Entry, verdict: StoreVerdict): void {
+    const { messageId } = entry.message
+    const { seqs, scheduled } = this.facts(host)
+    const waits = scheduled.has(messageId)
+    const isNew = !seqs.has(messageId) && (!waits || entry.releases !== undefined)
+    if (verdict.status === 'duplicate') {
+      if (isNew) this.#violate('stored before it is a duplicate', `${messageId} at ${host}`)
+    } else if (verdict.status === 'scheduled') {
+      if (!isNew) this.#violate('a message is stored once', `${messageId} at ${host}, scheduled`)
+      scheduled.add(messageId)
+    } else if (verdict.status === 'stored') {
+      if (!isNew) this.#violate('a message is stored once', `${messageId} at ${host}`)
+      this.#stored(host, entry, verdict.seq)
+    } else {
+      this.#violate('a good message is stored', `${messageId} at ${host} was judged ${JSON.stringify(verdict)}`)
+    }
+  }
+
+  #stored(host: string, { message, recipients }: Entry, seq: number): void {
+    const { messageId, originInstanceId, path } = message
+    const { seqs, paths, scheduled } = this.facts(host)
+    const { notBefore = 0 } = this.publications.get(messageId) ?? {}
+    if (originInstanceId === host && this.#now(host) < notBefore) {
+      this.#violate('nothing goes before its time', `${messageId} at ${host}`)
+    }
+    scheduled.delete(messageId)
+    seqs.set(messageId, seq)
+    paths.set(messageId, path)
+    for (const key of recipients) this.#wait(host, key, seq, messageId)
   }
 
   saved(host: string, key: RecipientKey, { name }: RecipientRecord): void {
@@ -191,7 +212,13 @@ export class Ledger implements DiskObserver {
   has(host: string, recipient: string, messageId: string): boolean {
     if (recipient === '@self') return this.facts(host).applied.has(messageId)
     const name = hostOf(recipient)
-    return this.taken.get(name)?.has(messageId) ?? this.facts(name).seqs.has(messageId)
+    return this.taken.get(name)?.has(messageId) ?? this.isOnDisk(name, messageId)
+  }
+
+  /** Whether a host has it, be it that it waits for its time. */
+  isOnDisk(host: string, messageId: string): boolean {
+    const { seqs, scheduled } = this.facts(host)
+    return seqs.has(messageId) || scheduled.has(messageId)
   }
 
   applied(host: string, messageId: string): void {
@@ -280,6 +307,7 @@ function emptyFacts(): HostFacts {
   return {
     life: 0,
     seqs: new Map(),
+    scheduled: new Set(),
     paths: new Map(),
     names: new Map(),
     waiting: new Map(),

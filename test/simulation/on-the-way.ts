@@ -7,8 +7,8 @@ export type Neighbours = ReadonlyMap<string, readonly string[]>
 
 /**
  * Whether a message that has not arrived at its target still will: some instance has it on disk, with a delivery that
- * waits for somebody from whom a way leads to the target over instances that do not have it yet. Or, if that is asked,
- * whether such a delivery was given up: then it is a dead letter that the target lacks it.
+ * waits for somebody from whom a way leads to the target over instances that do not have it yet; or it waits there for its
+ * time. Or, if that is asked, whether such a delivery was given up: then it is a dead letter that the target lacks it.
  */
 export function isOnTheWay(
   ledger: Ledger,
@@ -24,6 +24,7 @@ export function isOnTheWay(
   }
   const seen = new Set([target.name])
   for (const place of seen) {
+    if (state === 'waits' && ledger.hosts.get(place)?.scheduled.has(messageId)) return true
     const instances = (neighbours.get(place) ?? []).filter((name) => ledger.hosts.has(name))
     for (const neighbour of instances) {
       if (!ledger.facts(neighbour).seqs.has(messageId)) seen.add(neighbour)

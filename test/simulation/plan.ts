@@ -25,6 +25,8 @@ export interface Faults {
   readonly expiry: boolean
   /** Operators replay what is dead, while everything else goes on. */
   readonly replays: boolean
+  /** Some messages are not to be delivered before their time. */
+  readonly delays: boolean
 }
 
 /** Everything about a run that is drawn before it begins. */
@@ -51,17 +53,18 @@ export function drawPlan(random: Random): Plan {
   const instances = names.map((name) => instance(name, random))
   const clients = instances.flatMap(({ name }) => clientsOf(name, random))
   const acquainted = random.chance(0.75)
-  return {
+  const drawn = {
     shape: `${shape} of ${size}`,
     places: [...instances, ...clients],
     peers: peersOf(names, edges, acquainted, random),
     neighbours: neighboursOf(edges, clients),
     links: edges.length,
-    faults,
     acquainted,
     messages: random.integer(10, 40),
     latencyMs: random.pick([1, 10, 80]),
   }
+  // Last, so that the seeds from before there were delays draw what they drew.
+  return { ...drawn, faults: { ...faults, delays: random.chance(0.4) } }
 }
 
 /** The instance beside which an application stands. */
@@ -69,7 +72,7 @@ export function homeOf({ name }: Place): string {
   return name.slice(name.indexOf('-') + 1)
 }
 
-function drawFaults(random: Random): Faults {
+function drawFaults(random: Random): Omit<Faults, 'delays'> {
   const sometimes = () => random.chance(0.4)
   return {
     breaks: sometimes(),

@@ -14,14 +14,17 @@ export interface Publication {
   readonly targetInstanceId: string | undefined
   /** Not delivered past it, in milliseconds since the epoch. */
   readonly expiresAt: number | undefined
+  /** Not delivered before it, in milliseconds since the epoch by the clock of the instance where it enters. */
+  readonly notBefore: number | undefined
 }
 
 export function frameOf({ messageId, type, key, value, ...rest }: Publication): string {
-  const { targetedTags, targetInstanceId, expiresAt } = rest
+  const { targetedTags, targetInstanceId, expiresAt, notBefore } = rest
   const expiry = expiresAt === undefined ? '' : `,"expiresAt":${expiresAt}`
+  const delay = notBefore === undefined ? '' : `,"notBefore":${notBefore}`
   const tags = targetedTags.length > 0 ? `,"targetedTags":${JSON.stringify(targetedTags)}` : ''
   const target = targetInstanceId ? `,"targetInstanceId":"${targetInstanceId}"` : ''
-  return `{"type":"${type}","messageId":"${messageId}","key":"${key}","value":${value}${tags}${target}${expiry}}`
+  return `{"type":"${type}","messageId":"${messageId}","key":"${key}","value":${value}${tags}${target}${expiry}${delay}}`
 }
 
 /** An instance or application of the plan, and what it bears. */

@@ -2,6 +2,8 @@ import type { Batch, DueDelivery, Entry, Kernel, Message, Plugin, Store } from '
 import { ack } from '../../plugins/messages/ack.ts'
 import type { Sabotage } from './scenario.ts'
 
+const DAY_MS = 86_400_000
+
 /** Faults to plant: each is one that a bus could really have, and each must be noticed. */
 export const sabotages: Readonly<Record<string, Sabotage>> = {
   'an acknowledgement before the commit': { plugins: replaced('ack', hastyAck) },
@@ -19,6 +21,9 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   'a circuit that never closes': { plugins: replaced('circuit-breaker', stuck) },
   'a store that does not recognise repetitions': { disk: (store) => changedWrites(store, { entry: unrecognisable }) },
   'a store that prints texts anew': { disk: (store) => changedWrites(store, { entry: printedAnew }) },
+  'a store that does not say what is scheduled': { disk: (store) => changedSchedule(store, -DAY_MS) },
+  'a store that says too early what is due': { disk: (store) => changedSchedule(store, 10_000) },
+  'a store that keeps what is released': { disk: (store) => changedWrites(store, { entry: withoutRelease }) },
 }
 
 type Plugins = readonly Plugin[]
@@ -167,28 +172,37 @@ function changedWrites(store: Store, { entry = (same) => same, settlements, retr
   })
 }
 
-function withoutLastRecipient({ message, recipients }: Entry): Entry {
-  return { message, recipients: recipients.slice(0, -1) }
+function changedSchedule(store: Store, ahead: number): Store {
+  return delegating(store, { scheduled: (dueBy, limit, after) => store.scheduled(dueBy + ahead, limit, after) })
+}
+
+function withoutLastRecipient({ recipients, ...entry }: Entry): Entry {
+  return { ...entry, recipients: recipients.slice(0, -1) }
+}
+
+function withoutRelease({ message, recipients }: Entry): Entry {
+  return { message, recipients }
 }
 
 let unique = 0
 
-function unrecognisable({ message, recipients }: Entry): Entry {
+function unrecognisable({ message, ...entry }: Entry): Entry {
   const n = ++unique
   const { epoch } = message.originSequence
   const changed = { clusterGroupId: `group-${n}`, originSequence: { epoch, n: 1_000_000 + n } }
-  return { message: { ...message, ...changed }, recipients }
+  return { ...entry, message: { ...message, ...changed } }
 }
 
-function printedAnew({ message, recipients }: Entry): Entry {
+function printedAnew({ message, ...entry }: Entry): Entry {
   const changed: Message = { ...message, text: JSON.stringify(JSON.parse(message.text)) }
-  return { message: changed, recipients }
+  return { ...entry, message: changed }
 }
 
-function delegating(store: Store, changes: Pick<Store, 'write'>): Store {
+function delegating(store: Store, changes: Partial<Pick<Store, 'write' | 'scheduled'>>): Store {
   return {
     name: store.name,
     open: (context) => store.open(context),
+    write: (batch) => store.write(batch),
     pending: (recipient, after, limit) => store.pending(recipient, after, limit),
     recall: (recipient, seqs) => store.recall(recipient, seqs),
     scheduled: (dueBy, limit, after) => store.scheduled(dueBy, limit, after),

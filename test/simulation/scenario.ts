@@ -72,7 +72,7 @@ class Scenario {
     this.#skews = new Map(
       places.map(({ name }) => [name, faults.skew ? this.#world.random.between(-MAX_SKEW_MS, MAX_SKEW_MS) : 0]),
     )
-    const clock = (host: string) => EPOCH_MS + this.#world.now + (this.#skews.get(host) as number)
+    const clock = (host: string) => this.#clock(host)
     this.#ledger = new Ledger(places, (invariant, detail) => this.#world.violate(invariant, detail), clock)
     this.#traffic = new Traffic(this.#world, this.#ledger)
     this.#network = new Network(this.#world, this.#traffic, this.#conditions())
@@ -193,8 +193,21 @@ class Scenario {
     })
   }
 
+  /** What the wall clock of a host says. */
+  #clock(host: string): number {
+    return EPOCH_MS + this.#world.now + (this.#skews.get(host) as number)
+  }
+
   #expiry(): number {
     return Math.floor(EPOCH_MS + this.#world.now + this.#world.random.between(0, 2 * PUBLISHING_MS))
+  }
+
+  /** Of an application that may publish at several instances nobody can say by which clock. */
+  #delay({ plan: { homes } }: Client): number | undefined {
+    const [home, ...others] = homes
+    const { random } = this.#world
+    if (!this.#plan.faults.delays || home === undefined || others.length > 0 || random.chance(0.6)) return undefined
+    return Math.floor(this.#clock(home) + random.between(0, 2 * PUBLISHING_MS))
   }
 
   #schedulePublications(): void {
@@ -202,27 +215,29 @@ class Scenario {
     if (this.#clients.length === 0) return
     for (let number = 1; number <= this.#plan.messages; number++) {
       const client = random.pick(this.#clients)
-      const publication = this.#publication(number, client.plan.host)
+      const publication = this.#publication(number, client)
       this.#world.after(random.between(0, PUBLISHING_MS), `${client.plan.host} has something`, () =>
         client.publish(publication),
       )
     }
   }
 
-  #publication(number: number, publisher: string): Publication {
+  #publication(number: number, client: Client): Publication {
     const { random } = this.#world
     const type = random.pick(['SK', 'SA', APPLIED_TYPE] as const)
     // A number that no double holds: it must come out as it went in.
     const value = `90071992547409${String(number).padStart(2, '0')}93.10`
     const addressed = this.#plan.acquainted ? random.pick(['all', 'all', 'tags', 'target']) : 'all'
+    const expiresAt = this.#plan.faults.expiry && random.chance(0.3) ? this.#expiry() : undefined
     return {
       messageId: `m-${number}`,
       type,
-      publisher,
+      publisher: client.plan.host,
       key: `key-${random.integer(1, 4)}`,
       value: type === 'SA' ? `[${value}]` : value,
       targetedTags: addressed === 'tags' ? [random.pick(['aws', 'gcp', 'eu', 'us', 'app'])] : [],
-      expiresAt: this.#plan.faults.expiry && random.chance(0.3) ? this.#expiry() : undefined,
+      expiresAt,
+      notBefore: expiresAt === undefined ? this.#delay(client) : undefined,
       targetInstanceId: addressed === 'target' ? random.pick(this.#nodes).plan.name : undefined,
     }
   }

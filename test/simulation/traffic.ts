@@ -103,7 +103,7 @@ export class Traffic implements WireObserver {
   }
 
   #sentAcknowledgement(end: End, { messageId = '' }: Frame, publication: Publication | undefined): void {
-    if (!this.#ledger.facts(end.host).seqs.has(messageId)) {
+    if (!this.#ledger.isOnDisk(end.host, messageId)) {
       this.#violate('durable before it is acknowledged', `${messageId} by ${end.host}`)
     }
     if (publication && publication.publisher === this.#other(end)) this.acknowledged(publication)
