@@ -120,8 +120,8 @@ export const schedulingCases: Readonly<Record<string, Trying>> = {
     trial.runtime.advance(299 * DAY_MS)
     await trial.reopen()
     const again = { status: 'duplicate', recipients: 2 }
-    assert.deepEqual(await trial.writeOne(later(trial, DAY_MS, wish), [aws]), again)
     assert.deepEqual(await trial.writeOne(trial.message(wish), [aws]), again)
+    assert.deepEqual(await trial.writeOne(later(trial, DAY_MS, wish), [aws]), again)
     const elsewhere = trial.message({ ...wish, originInstanceId: 'another' })
     assert.deepEqual(await trial.writeOne(elsewhere, [aws]), again)
     assert.deepEqual([await trial.waiting(aws), trial.store.statistics().scheduled], [[], 1])
