@@ -228,18 +228,17 @@ class Scenario {
     // A number that no double holds: it must come out as it went in.
     const value = `90071992547409${String(number).padStart(2, '0')}93.10`
     const addressed = this.#plan.acquainted ? random.pick(['all', 'all', 'tags', 'target']) : 'all'
-    const expiresAt = this.#plan.faults.expiry && random.chance(0.3) ? this.#expiry() : undefined
-    return {
+    const publication = {
       messageId: `m-${number}`,
       type,
       publisher: client.plan.host,
       key: `key-${random.integer(1, 4)}`,
       value: type === 'SA' ? `[${value}]` : value,
       targetedTags: addressed === 'tags' ? [random.pick(['aws', 'gcp', 'eu', 'us', 'app'])] : [],
-      expiresAt,
-      notBefore: expiresAt === undefined ? this.#delay(client) : undefined,
+      expiresAt: this.#plan.faults.expiry && random.chance(0.3) ? this.#expiry() : undefined,
       targetInstanceId: addressed === 'target' ? random.pick(this.#nodes).plan.name : undefined,
     }
+    return { ...publication, notBefore: publication.expiresAt === undefined ? this.#delay(client) : undefined }
   }
 }
 
