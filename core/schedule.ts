@@ -109,8 +109,7 @@ export class Schedule {
   #released({ message }: Arrival, key: ScheduledKey, verdict: StoreVerdict): void {
     const { status } = verdict
     if (status === 'stored' || status === 'duplicate') this.#publishers.delete(idOf(message))
-    if (status === 'rejected') this.#report(message, verdict.reason)
-    this.#batch?.settled(key, status)
+    this.#batch?.settled(key, verdict)
   }
 
   #remember(message: Message, publisher: string): void {
@@ -133,52 +132,55 @@ export class Schedule {
     this.#sweeping = true
     while (this.#isDue && this.#open) {
       this.#isDue = false
-      if (!(await this.#sweep())) this.#wakeIn(this.#context.retryDelayMs)
+      const againInMs = await this.#sweep()
+      if (againInMs !== undefined) this.#wakeIn(againInMs)
     }
     this.#sweeping = false
   }
 
-  /** Releases all that is due, the earliest first. Resolves to whether nothing of it is left. */
-  async #sweep(): Promise<boolean> {
-    const { store, runtime, log, draining } = this.#context
+  /** Releases all that is due, the earliest first. Resolves to when to try again what is left of it, in milliseconds. */
+  async #sweep(): Promise<number | undefined> {
+    const { store, runtime, log, retryDelayMs, draining } = this.#context
     let last: ScheduledMessage | undefined
-    let isComplete = true
+    let againInMs: number | undefined
     try {
       for (;;) {
         const { due, nextDueAt } = await store.scheduled(runtime.now(), BATCH, last)
         if (nextDueAt !== undefined) this.#wakeIn(nextDueAt - runtime.now())
-        if (due.length === 0 || !this.#open || draining()) return isComplete
+        if (due.length === 0 || !this.#open || draining()) return againInMs
         const { left, failed } = await this.#release(due)
-        if (failed) return false
-        if (left > 0) isComplete = false
+        if (failed) return retryDelayMs
+        if (left > 0) againInMs = MAX_SLEEP_MS
         last = due.at(-1)
       }
     } catch (error) {
       log.error('schedule not read', { reason: problemOf(error), error })
-      return false
+      return retryDelayMs
     }
   }
 
-  /** Resolves when the whole batch has been written, or could not be. */
+  /**
+   * Resolves when the whole batch has been written, or could not be. What one message cannot do does not hold up the others:
+   * it stays where it is, and is tried again.
+   */
   async #release(due: readonly ScheduledMessage[]): Promise<Batch> {
+    const { runtime, log } = this.#context
     const batch = new Batch(due)
     this.#batch = batch
     for (const scheduled of due) {
       try {
         this.#context.release(scheduled, this.#publishers.get(idOf(scheduled)) ?? scheduled.path.at(-1))
       } catch (error) {
-        this.#report(scheduled, problemOf(error), error)
-        batch.settled(scheduled.key, 'rejected')
+        batch.settled(scheduled.key, { status: 'rejected', reason: problemOf(error) })
       }
     }
     await batch.done
-    this.#context.log.debug('scheduled messages released', { count: due.length - batch.left })
+    // Others have their turn, also when nothing of the batch had to wait for the disk.
+    await new Promise<void>((resolve) => runtime.defer(resolve))
+    const { left, reason } = batch
+    if (reason !== undefined) log.error('scheduled messages not released', { count: left, reason })
+    log.debug('scheduled messages released', { count: due.length - left })
     return batch
-  }
-
-  /** It stays where it is, and is tried again: what one message cannot do does not hold up the others. */
-  #report({ messageId, type }: Pick<Message, 'messageId' | 'type'>, reason: string, error?: unknown): void {
-    this.#context.log.error('scheduled message not released', { messageId, type, reason, error })
   }
 }
 
@@ -189,6 +191,8 @@ class Batch {
   #finish: () => void = () => {}
   /** How many were not released. */
   left = 0
+  /** Why one of them was not. */
+  reason: string | undefined
   /** Whether the store has failed. */
   failed = false
 
@@ -199,10 +203,12 @@ class Batch {
     })
   }
 
-  settled(key: ScheduledKey, status: StoreVerdict['status']): void {
+  settled(key: ScheduledKey, verdict: StoreVerdict): void {
+    const { status } = verdict
     if (!this.#underWay.delete(key)) return
     // One that is gone was released before, by a transaction of which nobody heard.
     if (status !== 'stored' && status !== 'duplicate') this.left++
+    if (status === 'rejected') this.reason ??= verdict.reason
     if (status === 'uncertain') this.failed = true
     if (this.#underWay.size === 0) this.#finish()
   }
