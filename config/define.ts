@@ -38,6 +38,8 @@ export interface SlipstreamConfig {
   readonly tls?: TlsConfig | undefined
   /** Allows listening beyond loopback without TLS, where the network itself is trusted. Default false. */
   readonly allowInsecure?: boolean | undefined
+  /** For how long publishers repeat what was not acknowledged, in hours; ids are remembered for longer. Default 12. */
+  readonly publishersRepeatHours?: number | undefined
   /** How long a stop waits for what is under way, in seconds. Default 10. */
   readonly drainTimeoutSeconds?: number | undefined
   /** Which categories are logged. Values never are. */

@@ -145,6 +145,17 @@ export const options: Readonly<Record<OptionName, Option>> = {
     environment: 'SLIPSTREAM_ALLOW_INSECURE',
     default: false,
   },
+  publishersRepeatHours: {
+    schema: {
+      type: 'number',
+      minimum: 0,
+      maximum: 8_760,
+      description: 'For how long publishers repeat what was not acknowledged, in hours; ids are remembered for longer.',
+      expected: 'a number of hours from 0 to 8760',
+    },
+    flag: '--publishers-repeat-hours',
+    default: 12,
+  },
   drainTimeoutSeconds: {
     schema: {
       type: 'number',

@@ -11,14 +11,19 @@ declare module '../core/index.ts' {
   }
 }
 
+const HOUR_MS = 60 * 60 * 1_000
+
 /**
  * What the kernel and its plugins are given, from values that the schema has passed. Only what somebody said: where
  * nobody did, an option that was given to the plugin itself counts, and then the plugin's default.
  */
 export function settingsOf(said: Values): Settings {
-  const { retryInSeconds, drainTimeoutSeconds, metricsPort, ...same } = configOf(said) as SlipstreamConfig
+  const { retryInSeconds, publishersRepeatHours, drainTimeoutSeconds, metricsPort, ...same } = configOf(
+    said,
+  ) as SlipstreamConfig
   const renamed = {
     ...(retryInSeconds !== undefined && { retryDelayMs: retryInSeconds * 1_000 }),
+    ...(publishersRepeatHours !== undefined && { publishersRepeatMs: publishersRepeatHours * HOUR_MS }),
     ...(drainTimeoutSeconds !== undefined && { drainTimeoutMs: drainTimeoutSeconds * 1_000 }),
     ...(metricsPort !== undefined && { adminPort: metricsPort }),
   }

@@ -61,7 +61,7 @@ export function judge(
 }
 
 const CONFLICT =
-  'this messageId was used for another body or by another publisher within 24 hours, or is scheduled for one; ' +
+  'this messageId was used for another body or by another publisher not long ago, or is scheduled for one; ' +
   'publish with an id of its own'
 
 function acknowledge(

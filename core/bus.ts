@@ -15,6 +15,9 @@ import { systemRuntime } from './runtime/system.ts'
 import { defaultSettings, type Settings } from './settings.ts'
 import { StoreHealth } from './store-health.ts'
 import { validation } from './validation.ts'
+import { PUBLISHER_IDS } from './windows.ts'
+
+const REPEAT_SETTING = 'the setting publishersRepeatHours'
 
 export interface BusOptions {
   readonly plugins: readonly Plugin[]
@@ -132,6 +135,8 @@ class SlipstreamBus implements Bus {
 
   async #apply(): Promise<void> {
     const context = this.#kernelContext()
+    const { windows } = this.#parts
+    windows.repeats(PUBLISHER_IDS, { milliseconds: this.#settings.publishersRepeatMs, from: REPEAT_SETTING })
     this.#hooks.onReceive.tap(...validation(this.#parts.types))
     for (const plugin of this.#plugins) {
       this.#applied.push(plugin)
@@ -143,6 +148,7 @@ class SlipstreamBus implements Bus {
       return store.write({ entries, lastVersion, ...changes })
     })
     this.#parts.seal()
+    windows.check()
   }
 
   async #drainAndClose(): Promise<void> {

@@ -1,3 +1,9 @@
+/** A time with its unit, and what it comes from. */
+interface TimeOf {
+  readonly time: string
+  readonly from: string
+}
+
 /**
  * Every error that slipstream raises on purpose, by code. The message holds the remedy; `core/README.md` has a row for
  * each, and a test counts them.
@@ -53,6 +59,13 @@ const TEXTS = {
   SLP_INSTANCE_ID_CHANGED: (stored: string, wished: string) =>
     `This store belongs to instance "${stored}", the configuration asks for "${wished}". Remove the setting, or start with an empty store.`,
   SLP_INSTANCE_ID_INVALID: () => 'An instance id is 1 to 128 of the characters A-Z a-z 0-9 . _ : -',
+  SLP_WINDOW_TOO_SHORT: (subject: string, window: TimeOf, repetition: TimeOf) =>
+    `${subject}: repetitions may come for ${repetition.time} (${repetition.from}), but are recognised for ` +
+    `${window.time} only (${window.from}): later ones would be taken for something new. Make it longer than ` +
+    `${repetition.time}, or let repetitions end before ${window.time}.`,
+  SLP_WINDOW_NOT_KEPT: (subject: string, kept: TimeOf, needed: TimeOf) =>
+    `${subject}: repetitions are to be recognised for ${needed.time} (${needed.from}), but what tells them is kept for ` +
+    `${kept.time} only (${kept.from}). Keep it for ${needed.time}, or recognise them for ${kept.time}.`,
   SLP_SERVICE_MISSING: (name: string) =>
     `No plugin that is loaded so far provides the service "${name}". Load its provider first.`,
   SLP_SERVICE_TAKEN: (name: string) => `The service "${name}" is provided already. Load one of its providers.`,

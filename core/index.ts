@@ -50,7 +50,7 @@ export type {
   RequestType,
   StoredType,
 } from './message-type.ts'
-export { type Kernel, type Plugin, type PluginReport, type Services, Stage } from './plugin.ts'
+export { type Kernel, type Plugin, type PluginReport, type Services, Stage, type WindowDeclarations } from './plugin.ts'
 export { checkPlugins } from './plugins.ts'
 export { type NackCode, ProtocolFault } from './protocol/fault.ts'
 export { ID_PATTERN, isId } from './protocol/fields.ts'
@@ -133,3 +133,4 @@ export type {
   StoreVerdict,
 } from './store.ts'
 export { VERSION } from './version.ts'
+export { PUBLISHER_IDS } from './windows.ts'

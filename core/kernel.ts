@@ -7,13 +7,14 @@ import type { Guard } from './guard.ts'
 import type { Hooks } from './hooks.ts'
 import type { Link } from './links.ts'
 import type { Parts } from './parts.ts'
-import type { Kernel, Plugin, PluginReport } from './plugin.ts'
+import type { Kernel, Plugin, PluginReport, WindowDeclarations } from './plugin.ts'
 import type { Recipient } from './recipient.ts'
 import type { Recipients } from './recipients.ts'
 import type { Replies } from './requests/requests.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
 import type { Collapsed } from './store.ts'
+import type { Span, Windows } from './windows.ts'
 
 /** How long to wait for pending applies when nobody says how long, in milliseconds. */
 const APPLIED_WITHIN_MS = 5_000
@@ -86,6 +87,7 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
       assertOpen()
       parts.setStore(owner, store)
     },
+    windows: windowsOf(owner, parts.windows, assertOpen),
     stateBackend(backend) {
       assertOpen()
       parts.setState(owner, backend)
@@ -113,4 +115,18 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     },
     find: (name) => parts.find(name),
   } satisfies Kernel)
+}
+
+function windowsOf(owner: string, windows: Windows, assertOpen: () => void): WindowDeclarations {
+  const declare = (relation: (subject: string, span: Span) => void) => {
+    return (subject: string, milliseconds: number, option: string) => {
+      assertOpen()
+      relation.call(windows, subject, { milliseconds, from: `${option} of ${owner}` })
+    }
+  }
+  return Object.freeze({
+    remembers: declare(windows.remembers),
+    repeats: declare(windows.repeats),
+    keeps: declare(windows.keeps),
+  })
 }

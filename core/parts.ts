@@ -7,11 +7,13 @@ import type { Services } from './plugin.ts'
 import type { StateBackend } from './state.ts'
 import type { Store } from './store.ts'
 import { TypeRegistry } from './type-registry.ts'
+import { Windows } from './windows.ts'
 
 /** What the plugins of one bus have registered. Sealed when the bus starts: whatever comes later is refused. */
 export class Parts {
   readonly log = new FanOutLog()
   readonly types = new TypeRegistry()
+  readonly windows = new Windows()
   readonly transports: Transport[] = []
   readonly healthChecks: HealthCheck[] = []
   readonly #services = new Map<keyof Services, unknown>()

@@ -104,6 +104,9 @@ export interface Kernel {
   /** Whether the bus is on its way down and takes nothing new. */
   readonly draining: boolean
 
+  /** What the plugin knows of deduplication that rests on a window of time. */
+  readonly windows: WindowDeclarations
+
   /** Registers a message type. Its name may be claimed once (`SLP_TYPE_TAKEN`). */
   messageType<Name extends string>(name: Name, type: MessageType<BodyOf<Name>>): void
   /** Registers the store; exactly one plugin does (`SLP_STORE_TAKEN`, `SLP_STORE_MISSING`). */
@@ -122,6 +125,20 @@ export interface Kernel {
   use<Name extends keyof Services>(name: Name): Services[Name]
   /** The service of that name when there is one. */
   find<Name extends keyof Services>(name: Name): Services[Name] | undefined
+}
+
+/**
+ * Where repetitions of something are recognised for a time only, whoever has a part in it says how long, with the option that
+ * this comes from. Before a socket opens all are compared: the shortest window must be longer than repetitions can come
+ * (`SLP_WINDOW_TOO_SHORT`), and what it rests on must be kept for as long (`SLP_WINDOW_NOT_KEPT`).
+ */
+export interface WindowDeclarations {
+  /** A repetition is recognised for so many milliseconds after the first. */
+  remembers(subject: string, milliseconds: number, option: string): void
+  /** A repetition may come for so many milliseconds after the first. */
+  repeats(subject: string, milliseconds: number, option: string): void
+  /** That by which repetitions are recognised is kept for so many milliseconds. */
+  keeps(subject: string, milliseconds: number, option: string): void
 }
 
 export interface PluginReport {

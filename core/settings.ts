@@ -17,6 +17,8 @@ export interface Settings {
   readonly retryDelayMs: number
   /** Quick attempts to dial before only a probe a minute goes out. It never gives up. */
   readonly connectionRetryAttempts: number
+  /** For how long publishers repeat what was not acknowledged, in milliseconds: their ids are remembered for longer. */
+  readonly publishersRepeatMs: number
   /** How long `stop` waits for what is under way, in milliseconds. */
   readonly drainTimeoutMs: number
   /** How long an asynchronous tap, or a plugin's `apply` or `close`, may take, in milliseconds. */
@@ -28,6 +30,7 @@ export const defaultSettings: Settings = Object.freeze({
   peers: Object.freeze([]),
   retryDelayMs: 5_000,
   connectionRetryAttempts: 10,
+  publishersRepeatMs: 12 * 60 * 60 * 1_000,
   drainTimeoutMs: 10_000,
   tapBudgetMs: 30_000,
 })

@@ -24,13 +24,13 @@ export interface Store {
    * death of a delivery that is not pending (any more) changes nothing.
    *
    * A message is known already, and thus a `duplicate`, when its (originInstanceId, originSequence) was stored before,
-   * however long ago, or its (clusterGroupId, messageId) within the last 24 hours. Of the latter, one with another
+   * however long ago, or its (clusterGroupId, messageId) within the last 24 hours, unless it is configured otherwise. Of the latter, one with another
    * fingerprint or another named publisher is a `conflict` and stored nowhere. An entry that cannot be written by itself
    * is `rejected`, and the others of the batch are not held up by it.
    *
    * A message with `scheduledFor` is `scheduled`: it is kept without a place and without deliveries, and its id is known
    * from now on for as long as it is kept. An entry that `releases` it takes its stead in the same transaction: it is stored
-   * whatever its id, which is remembered for 24 hours more; when the scheduled one is gone, it is a `duplicate`.
+   * whatever its id, which is remembered for as long again; when the scheduled one is gone, it is a `duplicate`.
    *
    * A rejected promise is indeterminate: everything or nothing of the batch may be on disk. Nobody may be told either;
    * writing the same batch again leaves each message stored once. `SLP_STORE_FAILED` may pass (a full disk);
@@ -146,8 +146,8 @@ export interface Store {
 
   /**
    * Forgets some of what is no longer needed, and gives some free space back to the file system: messages without pending
-   * deliveries or dead letters that were received before `settledBefore`, but never one whose id is still remembered
-   * (24 hours); dead letters from before `deadBefore`; what is left of forgotten deliveries. At most `limit` of each, so that a
+   * deliveries or dead letters that were received before `settledBefore`, but never one whose id is still
+   * remembered; dead letters from before `deadBefore`; what is left of forgotten deliveries. At most `limit` of each, so that a
    * call is short; resolves to how many. A call may find nothing although there is something further on: the next one goes on from there.
    */
   purge(limits: PurgeLimits): Promise<Purged>

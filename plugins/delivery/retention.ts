@@ -1,4 +1,4 @@
-import { type Kernel, type Plugin, problemOf, type Timer } from '../../core/index.ts'
+import { type Kernel, type Plugin, PUBLISHER_IDS, problemOf, type Timer } from '../../core/index.ts'
 import { Absence } from './absence.ts'
 
 const HOUR_MS = 60 * 60 * 1_000
@@ -12,8 +12,8 @@ const IDLE_EVERY_MS = 10_000
  * Forgets what nobody needs any more, a little at a time: settled messages and their history, old dead letters, and what
  * waits for those who stay away. The file shrinks as it goes.
  *
- * @param options.settledHours how long a message is kept once all its recipients have it; 24 at least, for its id is what
- *   repetitions are recognised by
+ * @param options.settledHours how long a message is kept once all its recipients have it; not less than its id is
+ *   remembered, by which repetitions are recognised
  * @param options.deadLetterDays how long a dead letter can be replayed
  * @param options.absentDays how long a recipient may be away before what waits for it is forgotten, which leaves one dead
  *   letter with the number; names that are not in the configuration are free again then
@@ -27,12 +27,13 @@ export function retention({ settledHours = 24, deadLetterDays = 30, absentDays =
       type: 'object',
       additionalProperties: false,
       properties: {
-        settledHours: { type: 'number', minimum: 24 },
+        settledHours: { type: 'number', minimum: 1 },
         deadLetterDays: { type: 'number', minimum: 1 },
         absentDays: { type: 'number', exclusiveMinimum: 0 },
       },
     },
     apply(kernel) {
+      kernel.windows.keeps(PUBLISHER_IDS, settledHours * HOUR_MS, 'settledHours')
       const purging = new Purging(kernel, settledHours * HOUR_MS, deadLetterDays * DAY_MS)
       const absence = new Absence(kernel, absentDays * DAY_MS)
       kernel.hooks.ready.tap(() => {

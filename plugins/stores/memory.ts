@@ -14,6 +14,7 @@ import {
   type PendingDelivery,
   type PendingLimit,
   type Plugin,
+  PUBLISHER_IDS,
   type Purged,
   type PurgeLimits,
   type RecipientKey,
@@ -41,17 +42,21 @@ import { KeptMessages } from './memory/messages.ts'
 import { KeptRecipients, NO_ATTEMPTS, type Waiting } from './memory/recipients.ts'
 import { KeptReplays } from './memory/replays.ts'
 import { KeptSchedule } from './memory/schedule.ts'
+import { type RememberOptions, rememberMs, rememberSchema } from './repetition.ts'
 import { type Shelf, type Shelved, Sweep } from './sweep.ts'
 
 /**
  * Keeps messages in memory until the process ends: for tests, trials and the simulator. What it acknowledges does not
  * survive a restart.
  */
-export function memory(): Plugin {
+export function memory(options: RememberOptions = {}): Plugin {
   return {
     name: 'store-memory',
+    options,
+    optionsSchema: { type: 'object', properties: rememberSchema, additionalProperties: false },
     apply(kernel) {
-      kernel.store(new MemoryStore())
+      kernel.windows.remembers(PUBLISHER_IDS, rememberMs(options), 'rememberIdsHours')
+      kernel.store(new MemoryStore(options))
     },
   }
 }
@@ -59,7 +64,7 @@ export function memory(): Plugin {
 /** The contract of a store over plain maps. What it holds survives `close`: the same object can be opened again. */
 export class MemoryStore implements Store {
   readonly name = 'memory'
-  readonly #messages = new KeptMessages()
+  readonly #messages: KeptMessages
   readonly #schedule = new KeptSchedule()
   readonly #accounts = new Accounts()
   readonly #recipients = new KeptRecipients(this.#accounts)
@@ -76,6 +81,10 @@ export class MemoryStore implements Store {
   #lastVersion: string | undefined
   /** Deliveries that were forgotten with their recipients since it was opened. */
   #forgotten = 0
+
+  constructor(options: RememberOptions = {}) {
+    this.#messages = new KeptMessages(rememberMs(options))
+  }
 
   async open(context: StoreContext): Promise<StoreState> {
     const { runtime, instanceId: wish } = context

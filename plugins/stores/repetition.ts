@@ -1,7 +1,21 @@
 import type { Message, StoreVerdict } from '../../core/index.ts'
 
-/** How long the id that a publisher gave is remembered, in milliseconds (§6 of the protocol). */
-export const ID_WINDOW_MS = 24 * 60 * 60 * 1_000
+const HOUR_MS = 60 * 60 * 1_000
+/** How long the id that a publisher gave is remembered unless it is configured, in hours (§6 of the protocol). */
+const REMEMBER_IDS_HOURS = 24
+
+/** The option of every store. */
+export interface RememberOptions {
+  /** How long the id that a publisher gave is remembered, in hours. Default 24. */
+  readonly rememberIdsHours?: number
+}
+
+export const rememberSchema = { rememberIdsHours: { type: 'number', minimum: 1 } }
+
+/** That option in milliseconds. */
+export function rememberMs({ rememberIdsHours = REMEMBER_IDS_HOURS }: RememberOptions): number {
+  return rememberIdsHours * HOUR_MS
+}
 
 /** What must be known of a stored message to judge another one of the same id. */
 export interface KnownMessage {
@@ -20,9 +34,11 @@ export function publisherOf({ path, originInstanceId }: Message): string | null 
 /**
  * What a message is, when the newest one of its id is known: a repetition, or another message under a used id.
  * Undefined: it is new, for that id was last used too long ago.
+ *
+ * @param rememberedSince ids that were last used before are forgotten, in milliseconds since the epoch
  */
-export function judgeSameId(message: Message, known: KnownMessage, now: number): StoreVerdict | undefined {
-  return known.receivedAt <= now - ID_WINDOW_MS ? undefined : judgeRepetition(message, known)
+export function judgeSameId(message: Message, known: KnownMessage, rememberedSince: number): StoreVerdict | undefined {
+  return known.receivedAt <= rememberedSince ? undefined : judgeRepetition(message, known)
 }
 
 /** What a message is under an id that is taken, by what is known of the one that took it. */

@@ -1,5 +1,5 @@
 import type { Message, StoredMessage, StoreVerdict } from '../../../core/index.ts'
-import { ID_WINDOW_MS, judgeSameId, type KnownMessage, publisherOf } from '../repetition.ts'
+import { judgeSameId, type KnownMessage, publisherOf } from '../repetition.ts'
 
 interface Kept extends KnownMessage {
   readonly stored: StoredMessage
@@ -7,6 +7,7 @@ interface Kept extends KnownMessage {
 
 /** The messages, and by what they are known again. */
 export class KeptMessages {
+  readonly #rememberMs: number
   readonly #messages = new Map<number, Kept>()
   /** The newest message of each id. */
   readonly #byId = new Map<string, Kept>()
@@ -14,6 +15,11 @@ export class KeptMessages {
   readonly #bySequence = new Map<string, number>()
   #lastSeq = 0
   #bytes = 0
+
+  /** @param rememberMs how long the id that a publisher gave is remembered */
+  constructor(rememberMs: number) {
+    this.#rememberMs = rememberMs
+  }
 
   get size(): number {
     return this.#messages.size
@@ -37,7 +43,7 @@ export class KeptMessages {
   /** What the message is, when its id was used a short time ago; undefined: it was not. */
   judgeId(message: Message, now: number): StoreVerdict | undefined {
     const known = this.#byId.get(idOf(message))
-    return known && judgeSameId(message, known, now)
+    return known && judgeSameId(message, known, now - this.#rememberMs)
   }
 
   /** Takes the place of a message that is not kept. */
@@ -65,7 +71,7 @@ export class KeptMessages {
 
   /** Forgets as many at most of those that nobody holds and whose id is forgotten. Returns how many. */
   purge(receivedBefore: number, limit: number, held: ReadonlySet<number>, now: number): number {
-    const before = Math.min(receivedBefore, now - ID_WINDOW_MS)
+    const before = Math.min(receivedBefore, now - this.#rememberMs)
     let purged = 0
     for (const kept of this.#messages.values()) {
       if (purged >= limit) break

@@ -1,4 +1,5 @@
-import type { Plugin } from '../../../core/index.ts'
+import { type Plugin, PUBLISHER_IDS } from '../../../core/index.ts'
+import { type RememberOptions, rememberMs, rememberSchema } from '../repetition.ts'
 import { SqliteStore } from './store.ts'
 
 export type { SharedDatabase } from './shared.ts'
@@ -11,7 +12,7 @@ declare module '../../../core/index.ts' {
   }
 }
 
-export interface SqliteOptions {
+export interface SqliteOptions extends RememberOptions {
   /** The file. Its folder is made when it is missing. */
   readonly path?: string
   /** Size at which the file takes nothing new until there is room again, in bytes. */
@@ -28,12 +29,18 @@ export function sqlite(options: SqliteOptions = {}): Plugin {
     options,
     optionsSchema: {
       type: 'object',
-      properties: { path: { type: 'string', minLength: 1 }, maxBytes: { type: 'integer', minimum: 1024 ** 2 } },
+      properties: {
+        path: { type: 'string', minLength: 1 },
+        maxBytes: { type: 'integer', minimum: 1024 ** 2 },
+        ...rememberSchema,
+      },
       additionalProperties: false,
     },
     apply(kernel) {
       const path = kernel.settings.storagePath ?? options.path ?? DEFAULT_PATH
-      const store = new SqliteStore({ path, maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES, log: kernel.log })
+      const maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES
+      const store = new SqliteStore({ ...options, path, maxBytes, log: kernel.log })
+      kernel.windows.remembers(PUBLISHER_IDS, rememberMs(options), 'rememberIdsHours')
       kernel.store(store)
       kernel.provide('sqlite', store.shared)
     },

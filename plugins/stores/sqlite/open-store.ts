@@ -34,8 +34,9 @@ export class OpenStore {
   readonly #intervals: Intervals
   readonly #identity: Identity
 
-  constructor(database: Database, context: StoreContext, log: Log) {
+  constructor(database: Database, context: StoreContext, { log, rememberMs }: { log: Log; rememberMs: number }) {
     const now = () => context.runtime.now()
+    const rememberedSince = () => now() - rememberMs
     migrate(database)
     this.#database = database
     this.shared = new Sharing(database)
@@ -45,17 +46,18 @@ export class OpenStore {
     const queues = new Queues(database)
     const deadLetters = new DeadLetters(database, ledger, queues, now)
     const scheduled = new ScheduledMessages(database, ledger, log, now)
+    const shared = { database, ledger, queues, deadLetters, scheduled, rememberedSince, now }
     this.#meta = meta
     this.#intervals = intervals
     this.ledger = ledger
     this.deadLetters = deadLetters
     this.scheduled = scheduled
     this.#identity = database.transaction(() => identify(meta, context)).immediate()
-    this.writer = new Writer({ database, meta, intervals, ledger, queues, deadLetters, scheduled, now })
+    this.writer = new Writer({ ...shared, meta, intervals })
     this.reader = new Reader(database, queues, log)
     this.recipients = new SavedRecipients({ database, ledger, queues, deadLetters, now })
     this.replays = new Replays(database, { ledger, queues, now })
-    this.purge = new Purge({ database, ledger, queues, deadLetters, scheduled, now })
+    this.purge = new Purge(shared)
     this.collapse = new Collapse({ database, ledger, queues })
   }
 

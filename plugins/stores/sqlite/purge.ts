@@ -1,5 +1,4 @@
 import type { Purged, PurgeLimits } from '../../../core/index.ts'
-import { ID_WINDOW_MS } from '../repetition.ts'
 import { type Database, pragmaNumber } from './database.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { Ledger } from './ledger.ts'
@@ -13,6 +12,8 @@ interface PurgeParts {
   readonly deadLetters: DeadLetters
   readonly scheduled: ScheduledMessages
   readonly now: () => number
+  /** Ids that were last used before then are forgotten. */
+  readonly rememberedSince: () => number
 }
 
 /** A stretch of messages, by place. */
@@ -49,8 +50,8 @@ export class Purge {
   }
 
   run({ settledBefore, deadBefore, limit }: PurgeLimits): Purged {
-    const { ledger, queues, deadLetters, scheduled, now } = this.#parts
-    const before = Math.min(settledBefore, now() - ID_WINDOW_MS)
+    const { ledger, queues, deadLetters, scheduled, rememberedSince } = this.#parts
+    const before = Math.min(settledBefore, rememberedSince())
     return ledger.change((tally) => {
       const dead = deadLetters.purge(deadBefore, limit, tally)
       scheduled.purge(deadBefore, limit)

@@ -32,13 +32,14 @@ import {
   type StoreVerdict,
   slipstreamError,
 } from '../../../core/index.ts'
+import { type RememberOptions, rememberMs } from '../repetition.ts'
 import { openDatabase } from './database.ts'
 import { storeFailure } from './failure.ts'
 import { OpenStore } from './open-store.ts'
 import type { Reading } from './reader.ts'
 import type { SharedDatabase } from './shared.ts'
 
-export interface SqliteStoreOptions {
+export interface SqliteStoreOptions extends RememberOptions {
   readonly path: string
   /** Size at which the file takes nothing new until there is room again, in bytes. */
   readonly maxBytes: number
@@ -71,7 +72,7 @@ export class SqliteStore implements Store {
     if (this.#store) throw slipstreamError('SLP_STORE_IN_USE', [path])
     const database = open(path, maxBytes)
     try {
-      const store = new OpenStore(database, context, log)
+      const store = new OpenStore(database, context, { log, rememberMs: rememberMs(this.#options) })
       const state = store.state()
       this.#store = store
       this.#lost = undefined

@@ -23,6 +23,8 @@ interface WriterParts {
   readonly deadLetters: DeadLetters
   readonly scheduled: ScheduledMessages
   readonly now: () => number
+  /** Ids that were last used before then are forgotten. */
+  readonly rememberedSince: () => number
 }
 
 /** Writes batches, each in one transaction. */
@@ -145,7 +147,7 @@ export class Writer {
 
   #judgeId(message: Message): StoreVerdict | undefined {
     const known = this.#messages.newest(message.messageId, message.clusterGroupId)
-    return known && judgeSameId(message, known, this.#parts.now())
+    return known && judgeSameId(message, known, this.#parts.rememberedSince())
   }
 }
 

@@ -213,13 +213,4 @@ describe('retention', () => {
     await keeper.runtime.turn()
     expect(keeper.runtime.timers).to.deep.equal([])
   })
-
-  it('refuses to forget a settled message while its id must still be known', async () => {
-    const bus = createBus({ plugins: [storing(new MemoryStore()), retention({ settledHours: 23 })] })
-    const error = await bus.start().then(
-      () => undefined,
-      (reason: unknown) => reason,
-    )
-    expect(error).to.include({ code: 'SLP_PLUGIN_OPTIONS' })
-  })
 })

@@ -431,7 +431,8 @@ function startWriter(path: string) {
 function registered(plugin: ReturnType<typeof sqlite>, settings: { storagePath?: string }): string | undefined {
   let path: string | undefined
   const keep = (store: Store) => (path = (store as SqliteStore).path)
-  const kernel = { settings, log: new FanOutLog(), store: keep, provide: () => {} }
+  const windows = { remembers: () => {} }
+  const kernel = { settings, log: new FanOutLog(), windows, store: keep, provide: () => {} }
   void plugin.apply(kernel as unknown as Kernel)
   return path
 }
