@@ -1,8 +1,14 @@
 import type { DueDelivery } from './events.ts'
+import type { HeldTypes } from './held-types.ts'
 import type { PendingDelivery } from './store.ts'
 
 /** What brings a recipient the deliveries that are kept for it in the store. */
 export interface Deliverer {
+  /**
+   * Types that are not brought to the recipient for now. Undefined when nothing is: the recipient is forgotten, or is another
+   * one, or the bus stops.
+   */
+  readonly held: HeldTypes | undefined
   /** A delivery that was committed just now. `pump` takes it further. */
   offer(delivery: PendingDelivery): void
   /** Takes further whatever may go. Returns at once. */
@@ -17,6 +23,8 @@ export interface Deliverer {
   defer(delivery: PendingDelivery): void
   /** A delivery that failed is a dead letter on disk. */
   buried(delivery: PendingDelivery): void
+  /** A delivery that failed waits as if it had not. Of a type that is not held it goes again after the retry delay. */
+  wait(delivery: PendingDelivery): void
   /** Tries once more, at once. What has succeeded meanwhile is left out. */
   sendAgain(due: readonly DueDelivery[]): void
   /** Stops every timer; what waits is on disk. */

@@ -1,8 +1,8 @@
 import type { DeadLettered, DueDelivery, Settled } from './events.ts'
 import type { GroupCommit } from './group-commit.ts'
+import type { HeldTypes } from './held-types.ts'
 import type { Hooks } from './hooks.ts'
 import type { Link } from './links.ts'
-import type { Outbox } from './outbox.ts'
 import type { PluginName } from './plugin.ts'
 import { DurableRecipient, isStored, type Recipient } from './recipient.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -92,14 +92,14 @@ export class Deliveries {
    * is in flight stays so. Lasts until `release`, or the end of the process. False when nothing is kept for this recipient.
    */
   hold(recipient: Recipient, type: string): boolean {
-    const outbox = outboxOf(recipient)
-    outbox?.held.hold(type)
-    return outbox !== undefined
+    const held = heldOf(recipient)
+    held?.hold(type)
+    return held !== undefined
   }
 
   /** Sends what `hold` let wait, in its old order, and whatever comes after it. */
   release(recipient: Recipient, type: string): void {
-    outboxOf(recipient)?.held.release(type)
+    heldOf(recipient)?.release(type)
   }
 
   /**
@@ -108,19 +108,19 @@ export class Deliveries {
    * False when nothing is kept for this recipient.
    */
   probe(recipient: Recipient, type: string): boolean {
-    const outbox = outboxOf(recipient)
-    outbox?.held.probe(type)
-    return outbox !== undefined
+    const held = heldOf(recipient)
+    held?.probe(type)
+    return held !== undefined
   }
 
   /** Whether it is the one that `probe` let go. */
   isProbe({ recipient, delivery }: DueDelivery): boolean {
-    return outboxOf(recipient)?.held.isProbe(delivery) ?? false
+    return heldOf(recipient)?.isProbe(delivery) ?? false
   }
 
   /** How many deliveries of a held type wait; none of any other. */
   waiting(recipient: Recipient, type: string): number {
-    return outboxOf(recipient)?.held.waiting(type) ?? 0
+    return heldOf(recipient)?.waiting(type) ?? 0
   }
 
   /**
@@ -128,8 +128,8 @@ export class Deliveries {
    * that is not held goes again after the retry delay.
    */
   wait(due: DueDelivery): void {
-    const outbox = outboxOf(due.recipient)
-    if (outbox && this.#isFirst(due)) outbox.wait(due.delivery)
+    const { recipient, delivery } = due
+    if (isStored(recipient) && this.#isFirst(due)) recipient.outbox.wait(delivery)
   }
 
   #isFirst(due: DueDelivery): boolean {
@@ -140,9 +140,9 @@ export class Deliveries {
   }
 }
 
-/** Undefined when nothing is kept for this recipient, or not any more. */
-function outboxOf(recipient: Recipient): Outbox | undefined {
-  return recipient instanceof DurableRecipient && !recipient.outbox.closed ? recipient.outbox : undefined
+/** Undefined when nothing is brought to this recipient, or not any more. */
+function heldOf(recipient: Recipient): HeldTypes | undefined {
+  return isStored(recipient) ? recipient.outbox.held : undefined
 }
 
 /** The recipient that a link stands for: only while it is the one link that deliveries to it take. */

@@ -109,6 +109,12 @@ export class HeldTypes {
     return isFree
   }
 
+  /** Whether the delivery was admitted before its type was held, and has not gone yet. Unlike `admits`, this changes nothing. */
+  isHeldBack({ seq, message }: PendingDelivery): boolean {
+    const held = this.#types.get(message.type)
+    return held !== undefined && !held.releasing && held.probe !== seq
+  }
+
   /** Whether the delivery would have to wait, and too many do so already. */
   isOneTooMany({ seq, message }: PendingDelivery): boolean {
     const held = this.#types.get(message.type)

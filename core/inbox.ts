@@ -1,36 +1,30 @@
 import { Applied } from './applied.ts'
-import type { Applier } from './applier.ts'
 import type { Backlog } from './backlog.ts'
 import type { Deliverer } from './deliverer.ts'
-import { errorText } from './error-text.ts'
 import { problemOf } from './errors.ts'
 import type { DueDelivery } from './events.ts'
 import { Failures } from './failures.ts'
-import type { Guard } from './guard.ts'
 import type { HealthCheck } from './health.ts'
+import { HeldTypes } from './held-types.ts'
 import type { Hooks } from './hooks.ts'
 import type { HybridClock } from './hybrid-clock.ts'
 import { Later } from './later.ts'
-import type { Log } from './log.ts'
-import { isOutage, Outage } from './outage.ts'
+import { Outage } from './outage.ts'
+import type { PluginName } from './plugin.ts'
 import type { StoredRecipient } from './recipient.ts'
+import { Runs, type RunsContext } from './runs.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { PendingDelivery } from './store.ts'
-import { readStored } from './stored-message.ts'
 import { StrictKeys } from './strict-keys.ts'
-import type { TypeRegistry } from './type-registry.ts'
 
 /** Messages that are taken from the backlog, and handed to one type, at once. */
 const APPLY_AT_ONCE = 256
 const TOO_MANY_AHEAD =
   'its stamp is ahead of time, and so are too many others; correct the clock of its origin, then replay it'
-export interface InboxContext {
+
+export interface InboxContext extends Pick<RunsContext, 'types' | 'guard' | 'log' | 'applier'> {
   readonly runtime: Runtime
   readonly hooks: Hooks
-  readonly log: Log
-  readonly types: TypeRegistry
-  readonly guard: Guard
-  readonly applier: Applier
   readonly clock: HybridClock
   readonly retryDelayMs: number
   /** Those failed deliveries on which a plugin has decided. */
@@ -50,14 +44,14 @@ export class Inbox implements Deliverer {
   readonly #backlog: Backlog
   readonly #context: InboxContext
   readonly #keys: StrictKeys
+  readonly #held: HeldTypes
   readonly #failures: Failures
+  readonly #runs: Runs
   readonly #later: Later
   readonly #outage: Outage
   readonly #applied: Applied
   /** Taken from the backlog and neither applied nor put aside, oldest first. */
   readonly #taken = new Set<PendingDelivery>()
-  /** The greatest place that was offered; infinite while there are only those that a restart has found. */
-  #lastOffered: number
   #busy = false
   #moreToDo = false
   #closed = false
@@ -69,16 +63,26 @@ export class Inbox implements Deliverer {
     this.#recipient = recipient
     this.#backlog = backlog
     this.#context = context
-    this.#lastOffered = backlog.pending > 0 ? Number.POSITIVE_INFINITY : 0
     this.#keys = new StrictKeys(backlog, {
       isStrict: ({ message }) => types.isStrict(message.type),
       pump: goOn,
       unreadable,
     })
+    this.#held = new HeldTypes(backlog, { gone: (seq) => this.#keys.gone(seq), pump: goOn, unreadable })
     this.#failures = new Failures(recipient, context, (delivery) => this.defer(delivery))
+    this.#runs = new Runs({
+      ...context,
+      mayGo: (delivery) => this.#mayGo(delivery),
+      done: (delivery) => this.#settled(delivery),
+      failed: (delivery, reason, plugin) => this.#failed(delivery, reason, plugin),
+    })
     this.#later = new Later({ runtime, clock, backlog, goOn, unreadable })
     this.#outage = new Outage(runtime, retryDelayMs, goOn)
-    this.#applied = new Applied(runtime)
+    this.#applied = new Applied(runtime, backlog, this.#taken)
+  }
+
+  get held(): HeldTypes | undefined {
+    return this.#closed ? undefined : this.#held
   }
 
   get pending(): number {
@@ -104,12 +108,11 @@ export class Inbox implements Deliverer {
    * or of all.
    */
   applied(key: string | undefined, withinMs: number): Promise<boolean> {
-    if (this.#isPast(this.#lastOffered) || (key !== undefined && !this.#holds(key))) return Promise.resolve(true)
-    return this.#applied.upTo(this.#lastOffered, withinMs)
+    return this.#applied.within(key, withinMs)
   }
 
   offer(delivery: PendingDelivery): void {
-    this.#lastOffered = delivery.seq
+    this.#applied.offered(delivery)
     this.#backlog.offer(delivery)
   }
 
@@ -136,7 +139,16 @@ export class Inbox implements Deliverer {
 
   buried(delivery: PendingDelivery): void {
     if (!this.#failures.close(delivery)) return
+    this.#held.buried(delivery)
     this.#done(delivery)
+    this.pump()
+  }
+
+  wait(delivery: PendingDelivery): void {
+    if (!this.#failures.close(delivery)) return
+    const { runtime, retryDelayMs } = this.#context
+    const isHeld = this.#held.takeBack(delivery)
+    if (!isHeld) this.#later.defer({ ...delivery, dueAt: Math.ceil(runtime.now() + retryDelayMs) })
     this.pump()
   }
 
@@ -197,7 +209,7 @@ export class Inbox implements Deliverer {
   #next(): PendingDelivery | undefined {
     if (this.#taken.size >= APPLY_AT_ONCE) return undefined
     for (let delivery = this.#backlog.take(); delivery; delivery = this.#backlog.take()) {
-      if (this.#keys.isOneTooMany(delivery)) {
+      if (this.#keys.isOneTooMany(delivery) || this.#held.isOneTooMany(delivery)) {
         this.#backlog.giveBack([delivery])
         return undefined
       }
@@ -221,7 +233,7 @@ export class Inbox implements Deliverer {
       // It keeps its key busy all the same.
       if (this.#keys.admits(delivery)) this.#later.defer(delivery)
     } else {
-      return this.#isBehindAnother(delivery)
+      return this.#isBehindAnother(delivery) || this.#isHeld(delivery)
     }
     return true
   }
@@ -229,6 +241,13 @@ export class Inbox implements Deliverer {
   /** Whether a failed message of the same strict key comes first. If so it is read again when that is done. */
   #isBehindAnother(delivery: PendingDelivery): boolean {
     return this.#keys.isBusyFor(delivery) && !this.#keys.admits(delivery)
+  }
+
+  /** Whether it waits with others of its type. It keeps its key busy all the same. */
+  #isHeld(delivery: PendingDelivery): boolean {
+    if (this.#held.admits(delivery)) return false
+    this.#keys.admits(delivery)
+    return true
   }
 
   #holdBack(delivery: PendingDelivery, until: number): void {
@@ -242,49 +261,30 @@ export class Inbox implements Deliverer {
       const all = [...this.#taken]
       const { type } = (all[0] as PendingDelivery).message
       const end = all.findIndex(({ message }) => message.type !== type)
-      await this.#apply(type, end < 0 ? all : all.slice(0, end))
+      await this.#runs.apply(type, end < 0 ? all : all.slice(0, end))
       this.#passed()
     }
     if (this.#closed) this.#putBack()
   }
 
-  /** Applies these, or as many of them as can be. Throws when nothing can be applied at the moment. */
-  async #apply(type: string, run: readonly PendingDelivery[]): Promise<void> {
-    const free = run.filter((delivery) => !this.#isBehindAnother(delivery) || !this.#taken.delete(delivery))
-    const [first] = free
-    if (!first) return
-    const failure = await this.#handOver(type, free)
-    if (!failure) {
-      for (const delivery of free) this.#settled(delivery)
-    } else if (free.length === 1) {
-      this.#failed(first, failure.error)
-    } else {
-      const middle = free.length >> 1
-      await this.#apply(type, free.slice(0, middle))
-      await this.#apply(type, free.slice(middle))
-    }
+  /**
+   * Whether a delivery may be applied though others have failed since it was taken: perhaps one of its strict key, perhaps so
+   * many of its type that this is held.
+   */
+  #mayGo(delivery: PendingDelivery): boolean {
+    const isAside = this.#isBehindAnother(delivery) || (this.#held.isHeldBack(delivery) && this.#takeBack(delivery))
+    if (isAside) this.#taken.delete(delivery)
+    return !isAside
   }
 
-  /** Resolves to what the type threw, if it did. Throws when that says nothing about these messages. */
-  async #handOver(type: string, run: readonly PendingDelivery[]): Promise<{ readonly error: unknown } | undefined> {
-    try {
-      const messages = run.map(({ message }) => readStored(message))
-      await this.#context.applier.apply(type, messages)
-      return undefined
-    } catch (error) {
-      if (isOutage(error)) throw error
-      return { error }
-    }
+  /** It waits with others of its type, and keeps its key busy all the same. False when its type is not held. */
+  #takeBack(delivery: PendingDelivery): boolean {
+    if (!this.#held.takeBack(delivery)) return false
+    this.#keys.admits(delivery)
+    return true
   }
 
-  /** A message has failed alone: it is its own fault, or that of its type. */
-  #failed(delivery: PendingDelivery, error: unknown): void {
-    const { types, guard, log } = this.#context
-    const { type, messageId } = delivery.message
-    const plugin = types.owner(type)
-    const reason = errorText(problemOf(error), readStored(delivery.message))
-    if (plugin) guard.account(plugin.name).faults++
-    log.error('apply failed', { messageId, type, reason, ...(plugin && { plugin: plugin.name }) })
+  #failed(delivery: PendingDelivery, reason: string, plugin: PluginName | undefined): void {
     this.#taken.delete(delivery)
     this.#keys.admits(delivery)
     this.#failures.report([{ delivery, sends: 1 }], 'nack', reason, plugin)
@@ -292,6 +292,7 @@ export class Inbox implements Deliverer {
 
   #settled(delivery: PendingDelivery): void {
     this.#taken.delete(delivery)
+    this.#held.acknowledged(delivery)
     this.#context.settle(delivery.seq)
     this.#done(delivery)
   }
@@ -304,19 +305,7 @@ export class Inbox implements Deliverer {
 
   #passed(): void {
     this.#outage.over()
-    this.#applied.look((place) => this.#isPast(place))
-  }
-
-  /** Whether everything up to that place is applied or put aside. */
-  #isPast(place: number): boolean {
-    for (const { seq } of this.#taken) if (seq <= place) return false
-    return this.#backlog.isPast(place)
-  }
-
-  /** Whether something of that ordering key may wait to be applied. */
-  #holds(key: string): boolean {
-    for (const { message } of this.#taken) if (message.orderingKey === key) return true
-    return this.#backlog.mayHold(key)
+    this.#applied.look()
   }
 
   #putBack(): void {

@@ -38,8 +38,6 @@ export interface OutboxContext extends SenderContext {
  * is shown to `republish`, whose taps decide. While there is no link, nothing is sent, nothing times out, nothing counts.
  */
 export class Outbox implements Deliverer {
-  /** Types that are not sent for now. */
-  readonly held: HeldTypes
   readonly #recipient: DurableRecipient
   readonly #backlog: Backlog
   readonly #context: OutboxContext
@@ -47,6 +45,7 @@ export class Outbox implements Deliverer {
   readonly #sender: Sender
   readonly #deferred = new Deferred()
   readonly #keys: StrictKeys
+  readonly #held: HeldTypes
   readonly #failures: Failures
   readonly #watchdog: Watchdog
   #link: Link | undefined
@@ -63,7 +62,7 @@ export class Outbox implements Deliverer {
       pump: () => this.pump(),
       unreadable: (error, again) => this.#unreadable(error, again),
     })
-    this.held = new HeldTypes(backlog, {
+    this.#held = new HeldTypes(backlog, {
       gone: (seq) => this.#keys.gone(seq),
       pump: () => this.pumpSoon(),
       unreadable: (error, again) => this.#unreadable(error, again),
@@ -72,17 +71,16 @@ export class Outbox implements Deliverer {
     this.#watchdog = this.#watch()
   }
 
+  get held(): HeldTypes | undefined {
+    return this.#closed ? undefined : this.#held
+  }
+
   get pending(): number {
     return this.#backlog.pending
   }
 
   get inFlight(): number {
     return this.#inFlight.size
-  }
-
-  /** Whether it brings nothing any more: its recipient is forgotten, or is another one, or the bus stops. */
-  get closed(): boolean {
-    return this.#closed
   }
 
   /** Failed deliveries that wait for their time. */
@@ -147,9 +145,9 @@ export class Outbox implements Deliverer {
   settle(messageId: string): PendingDelivery | undefined {
     this.#inFlight.overtake(messageId, this.#context.runtime.monotonic())
     const flight = this.#inFlight.take(messageId)
-    const delivery = flight?.delivery ?? this.#deferred.take(messageId) ?? this.held.take(messageId)
+    const delivery = flight?.delivery ?? this.#deferred.take(messageId) ?? this.#held.take(messageId)
     if (!delivery) return undefined
-    this.held.acknowledged(delivery)
+    this.#held.acknowledged(delivery)
     this.#watchdog.progressed()
     this.#done(delivery)
     return delivery
@@ -173,7 +171,7 @@ export class Outbox implements Deliverer {
   /** A delivery that failed is a dead letter on disk. */
   buried(delivery: PendingDelivery): void {
     if (!this.#failures.close(delivery)) return
-    this.held.buried(delivery)
+    this.#held.buried(delivery)
     this.#done(delivery)
     this.pump()
   }
@@ -186,11 +184,10 @@ export class Outbox implements Deliverer {
     this.pump()
   }
 
-  /** A delivery that failed waits as if it had not. Of a type that is not held it goes again after the retry delay. */
   wait(delivery: PendingDelivery): void {
     if (!this.#failures.close(delivery)) return
     const { runtime, retryDelayMs } = this.#context
-    const isHeld = this.held.takeBack(delivery)
+    const isHeld = this.#held.takeBack(delivery)
     if (!isHeld) this.#deferred.add({ ...delivery, dueAt: Math.ceil(runtime.now() + retryDelayMs) })
     this.pumpSoon()
   }
@@ -216,7 +213,7 @@ export class Outbox implements Deliverer {
     this.#inFlight.takeAll()
     this.#deferred.clear()
     this.#keys.clear()
-    this.held.reload()
+    this.#held.reload()
     this.#failures.clear()
     this.#backlog.reload(pending)
     this.pump()
@@ -254,7 +251,7 @@ export class Outbox implements Deliverer {
         // An ACK names a message by its id alone: two of one id, from different groups, go one after the other.
         this.#backlog.giveBack([delivery])
         return undefined
-      } else if (!this.#keys.admits(delivery) || !this.held.admits(delivery)) {
+      } else if (!this.#keys.admits(delivery) || !this.#held.admits(delivery)) {
         // It waits behind another one of its key or with others of its type, and is read again when that is over.
       } else if (dueAt > now) {
         // It keeps its key busy all the same.
@@ -268,7 +265,7 @@ export class Outbox implements Deliverer {
 
   /** Whether it would have to wait, where too many wait already. */
   #isOneTooMany(delivery: PendingDelivery): boolean {
-    return this.#keys.isOneTooMany(delivery) || this.held.isOneTooMany(delivery)
+    return this.#keys.isOneTooMany(delivery) || this.#held.isOneTooMany(delivery)
   }
 
   /** Reads the next deliveries from the store, and goes on with them. */

@@ -58,6 +58,7 @@ export class UnknownType implements StoredRecipient {
     const nothing = () => {}
     return {
       ...{ pump: nothing, doubt: nothing, defer: nothing, buried: nothing, sendAgain: nothing, close: nothing },
+      ...{ held: undefined, wait: nothing },
       ...{ offer: (delivery) => count([delivery]), awaitRevival: nothing, revive: count },
     }
   }

@@ -13,7 +13,7 @@ declare module '../../core/index.ts' {
  * them there. The circuit of that type at that recipient opens: its deliveries wait, in their places, and nothing of what
  * fails is counted against them. One at a time then goes as a probe, after the retry delay at first and a minute at most; the
  * first acknowledgement closes the circuit, and everything goes in its old order. Other types and other recipients are not
- * concerned.
+ * concerned. This instance itself is a recipient like any other: there, a type fails whose `apply` throws.
  *
  * Only failures that would count open it (§6 of the protocol): refusals that may be overcome, and timeouts. One message that
  * fails by itself never does. What is known is kept in memory: after a restart all circuits are closed.
@@ -43,7 +43,8 @@ export function circuitBreaker({ failures = 5 } = {}): Plugin {
         },
         { stage: Stage.LIMITS },
       )
-      kernel.hooks.settled.tap((settled) => circuits.succeeded(settled))
+      kernel.hooks.settled.tap(({ recipient, message }) => circuits.succeeded(recipient, message.type))
+      kernel.hooks.applied.tap(({ type }) => circuits.applied(type))
       kernel.hooks.stop.tap(() => circuits.stop())
     },
   }

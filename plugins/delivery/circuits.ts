@@ -1,4 +1,4 @@
-import { backoff, type DueDelivery, type Kernel, type Recipient, type Settled, type Timer } from '../../core/index.ts'
+import { backoff, type DueDelivery, type Kernel, type Recipient, type Timer } from '../../core/index.ts'
 
 /** Types at recipients that are kept an eye on at once. Beyond that the one that began to fail first is forgotten. */
 const MAX_CIRCUITS = 1_000
@@ -80,7 +80,7 @@ export class Circuits {
   }
 
   /** A recipient has acknowledged a message: it can take those of that type. */
-  succeeded({ recipient, message: { type } }: Settled): void {
+  succeeded(recipient: Recipient, type: string): void {
     const circuit = this.#find(recipient, type)
     if (!circuit) return
     this.#forget(circuit)
@@ -90,6 +90,11 @@ export class Circuits {
     deliveries.release(recipient, type)
     const milliseconds = Math.max(0, runtime.now() - circuit.openedAt)
     log.message('circuit closed', { recipient: recipient.name, type, count, milliseconds })
+  }
+
+  /** This instance itself has applied messages of that type. */
+  applied(type: string): void {
+    for (const recipient of this.#byRecipient.keys()) if (recipient.role === 'self') this.succeeded(recipient, type)
   }
 
   stop(): void {

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import type { HeldTypes } from '../../core/held-types.ts'
 import { createHooks } from '../../core/hooks.ts'
 import type { DueDelivery, PendingDelivery, Store } from '../../core/index.ts'
 import { DurableRecipient } from '../../core/recipient.ts'
@@ -68,7 +69,7 @@ function outboxTo({ strict = false } = {}) {
     }
     await rest()
   }
-  return { outbox, held: outbox.held, sent: near.sent, stored, gate, rest, offer, ack, fail }
+  return { outbox, held: outbox.held as HeldTypes, sent: near.sent, stored, gate, rest, offer, ack, fail }
 }
 
 const unseen = { pending: 0, lastSeenAt: 0 }

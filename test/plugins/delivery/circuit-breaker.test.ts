@@ -3,6 +3,7 @@ import type { Attempts, Kernel, LogFields, Plugin } from '../../../core/index.ts
 import { circuitBreaker } from '../../../plugins/delivery/circuit-breaker.ts'
 import { setArray } from '../../../plugins/messages/sa.ts'
 import { MemoryStore } from '../../../plugins/stores/memory.ts'
+import { applying } from '../../core/applying.ts'
 import { ManualRuntime } from '../../core/manual-runtime.ts'
 import { type Answer, type Answers, type BenchOptions, bench, RETRY_DELAY_MS } from './support.ts'
 
@@ -469,6 +470,87 @@ describe('a circuit breaker', () => {
     app.ack('a-2', 'f-4', 'g-6', 'b-3')
     await subject.pass(10)
     expect(subject.sums()).to.include({ acked: 11, pending: 0 })
+  })
+
+  describe('of a type that this instance itself applies', () => {
+    const merged = (messageId: string) => ({ type: 'test.merged', messageId, key: messageId })
+    const ordered = (messageId: string, key: string) => ({ type: 'test.ordered', messageId, key })
+
+    /** Whatever `test.merged` and `test.ordered` hand their messages to is down for these types until the test says otherwise. */
+    async function withHandler(...types: readonly string[]) {
+      const seen = applying()
+      const broken = new Set(types)
+      seen.act = ({ type }) => {
+        if (broken.has(type)) throw new Error('connection refused')
+      }
+      return { subject: await breakerBench({ plugins: [seen.plugin] }), seen, broken }
+    }
+
+    it('opens as one of a type that others apply: nothing burns, probes go, and other types are applied', async () => {
+      const { subject, seen, broken } = await withHandler('test.merged')
+      await subject.publish(...ids(1, 20).map(merged))
+      expect(subject.states()).to.deep.equal(['@self test.merged open'])
+      const before = await onDisk(subject, '@self')
+      expect(Object.values(before).filter(({ nacks }) => nacks > 0)).to.have.length(4)
+      seen.calls.length = 0
+      await subject.publish(...ids(21, 40).map(merged), ordered('free', 'k'))
+      expect(seen.calls).to.deep.equal([['free']])
+      await subject.pass(2 * HOUR_MS)
+      expect(await onDisk(subject, '@self')).to.include(before)
+      expect(await subject.dead()).to.deep.equal([])
+      const probes = seen.calls.slice(1)
+      expect(probes.every(({ length }) => length === 1)).to.equal(true)
+      expect(probes.length).to.be.within(3, (2 * HOUR_MS) / LAST_PROBE_MS + 3)
+      seen.applied.length = 0
+      broken.clear()
+      await subject.pass(LAST_PROBE_MS + 10)
+      const [probe, ...rest] = seen.applied
+      expect(rest).to.deep.equal(ids(1, 40).filter((id) => id !== probe))
+      expect(subject.sums('@self')).to.include({ acked: 41, dead: 0, pending: 0 })
+      expect(subject.states()).to.deep.equal([])
+    })
+
+    it('hands over no more of a run once it is open', async () => {
+      const { subject, seen } = await withHandler('test.merged')
+      let goOn = () => {}
+      seen.before = () => new Promise<void>((resolve) => (goOn = resolve))
+      await subject.publish(ordered('first', 'k'))
+      await subject.publish(...ids(1, 256).map(merged))
+      seen.before = () => undefined
+      seen.calls.length = 0
+      goOn()
+      await subject.pass(10)
+      const alone = seen.calls.filter(({ length }) => length === 1)
+      expect(alone).to.deep.equal([['m-1'], ['m-2'], ['m-3'], ['m-4'], ['m-5']])
+      expect(subject.sums('@self')).to.include({ pending: 256, dead: 0 })
+    })
+
+    it('keeps strict order: those behind one that waits wait as well, and all go in order', async () => {
+      const { subject, seen, broken } = await withHandler('test.ordered')
+      const keys = ['a', 'b', 'c', 'd', 'e']
+      await subject.publish(...keys.map((key) => ordered(`${key}-1`, key)))
+      expect(subject.states()).to.deep.equal(['@self test.ordered open'])
+      await subject.publish(...keys.map((key) => ordered(`${key}-2`, key)), ordered('f-1', 'f'), ordered('f-2', 'f'))
+      broken.clear()
+      await subject.pass(RETRY_DELAY_MS)
+      expect(seen.applied).to.have.length(12)
+      for (const key of [...keys, 'f']) {
+        const places = [1, 2].map((n) => seen.applied.indexOf(`${key}-${n}`))
+        expect(places[0]).to.be.below(places[1] as number)
+      }
+      expect(subject.sums('@self')).to.include({ acked: 12, pending: 0 })
+    })
+
+    it('does not open when one message fails by itself', async () => {
+      const { subject, seen } = await withHandler()
+      seen.act = ({ messageId }) => {
+        if (messageId === 'm-3') throw new Error('cannot take it')
+      }
+      await subject.publish(...ids(1, 10).map(merged))
+      await subject.pass(HOUR_MS)
+      expect(subject.circuits().openings).to.equal(0)
+      expect(subject.sums('@self')).to.include({ acked: 9, dead: 1 })
+    })
   })
 
   describe('where very many types fail at very many recipients', () => {

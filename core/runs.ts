@@ -1,0 +1,71 @@
+import type { Applier } from './applier.ts'
+import { errorText } from './error-text.ts'
+import { problemOf } from './errors.ts'
+import type { Guard } from './guard.ts'
+import type { Log } from './log.ts'
+import { isOutage } from './outage.ts'
+import type { PluginName } from './plugin.ts'
+import type { PendingDelivery } from './store.ts'
+import { readStored } from './stored-message.ts'
+import type { TypeRegistry } from './type-registry.ts'
+
+export interface RunsContext {
+  readonly types: TypeRegistry
+  readonly guard: Guard
+  readonly log: Log
+  readonly applier: Applier
+  /** Whether a delivery may still be applied: others have failed since it was taken. If not, it has been put aside. */
+  mayGo(delivery: PendingDelivery): boolean
+  done(delivery: PendingDelivery): void
+  /** It has failed alone. `plugin` is the one whose type it is. */
+  failed(delivery: PendingDelivery, reason: string, plugin: PluginName | undefined): void
+}
+
+/** Runs of messages of one type, which go to that type together. One that fails is split until the culprit stands alone. */
+export class Runs {
+  readonly #context: RunsContext
+
+  constructor(context: RunsContext) {
+    this.#context = context
+  }
+
+  /** Applies these, or as many of them as can be. Throws when nothing can be applied at the moment. */
+  async apply(type: string, run: readonly PendingDelivery[]): Promise<void> {
+    const free = run.filter((delivery) => this.#context.mayGo(delivery))
+    const [first] = free
+    if (!first) return
+    const failure = await this.#handOver(type, free)
+    if (!failure) {
+      for (const delivery of free) this.#context.done(delivery)
+    } else if (free.length === 1) {
+      this.#failed(first, failure.error)
+    } else {
+      const middle = free.length >> 1
+      await this.apply(type, free.slice(0, middle))
+      await this.apply(type, free.slice(middle))
+    }
+  }
+
+  /** Resolves to what the type threw, if it did. Throws when that says nothing about these messages. */
+  async #handOver(type: string, run: readonly PendingDelivery[]): Promise<{ readonly error: unknown } | undefined> {
+    try {
+      const messages = run.map(({ message }) => readStored(message))
+      await this.#context.applier.apply(type, messages)
+      return undefined
+    } catch (error) {
+      if (isOutage(error)) throw error
+      return { error }
+    }
+  }
+
+  /** A message has failed alone: it is its own fault, or that of its type. */
+  #failed(delivery: PendingDelivery, error: unknown): void {
+    const { types, guard, log, failed } = this.#context
+    const { type, messageId } = delivery.message
+    const plugin = types.owner(type)
+    const reason = errorText(problemOf(error), readStored(delivery.message))
+    if (plugin) guard.account(plugin.name).faults++
+    log.error('apply failed', { messageId, type, reason, ...(plugin && { plugin: plugin.name }) })
+    failed(delivery, reason, plugin)
+  }
+}
