@@ -5,6 +5,7 @@ import { http } from '../plugins/admin/http/index.ts'
 import { logging, loggingApi } from '../plugins/admin/logging/index.ts'
 import { statusApi } from '../plugins/admin/status/index.ts'
 import { memoryHint } from '../plugins/dedup/memory.ts'
+import { budget } from '../plugins/delivery/budget.ts'
 import { circuitBreaker } from '../plugins/delivery/circuit-breaker.ts'
 import { replay } from '../plugins/delivery/replay.ts'
 import { republish } from '../plugins/delivery/republish.ts'
@@ -56,6 +57,7 @@ const factories = {
   circuitBreaker,
   republish,
   retention,
+  budget,
   replay,
   http,
   loggingApi,

@@ -124,6 +124,7 @@ export type {
   ScheduledKey,
   ScheduledMessage,
   Settlement,
+  Shed,
   Spaces,
   Store,
   StoreContext,

@@ -78,6 +78,8 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     storeStatistics: () => parts.store.statistics(),
     ledger: () => parts.store.ledger(),
     purge: (limits) => parts.store.purge(limits),
+    shed: (limit) => parts.store.shed(limit),
+    isStored: (type) => parts.types.receiver(type) === undefined,
     messageTypes: () => parts.types.names(),
     messageType(name, type) {
       assertOpen()

@@ -12,7 +12,7 @@ import type { Replies } from './requests/requests.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
 import type { StateBackend, StateReader } from './state.ts'
-import type { Collapsed, LedgerRow, Purged, PurgeLimits, Store, StoreStatistics } from './store.ts'
+import type { Collapsed, LedgerRow, Purged, PurgeLimits, Shed, Store, StoreStatistics } from './store.ts'
 
 /**
  * A part of the bus: a message type, a store, a route, a transport, an exporter, anything. Plugins are plain objects,
@@ -101,6 +101,10 @@ export interface Kernel {
   ledger(): readonly LedgerRow[]
   /** Forgets some of what is no longer needed. Short, so that it can be called between messages. */
   purge(limits: PurgeLimits): Promise<Purged>
+  /** Gives up the texts of some messages that nobody waits for. Short, as `purge`. */
+  shed(limit: number): Promise<Shed>
+  /** Whether messages of that type are stored and forwarded, rather than handled where they arrive. */
+  isStored(type: string): boolean
   /** Whether the bus is on its way down and takes nothing new. */
   readonly draining: boolean
 

@@ -101,6 +101,13 @@ export interface Store {
    */
   collapse(recipient: RecipientKey, spaces: Spaces, limit: number): Promise<Collapsed>
 
+  /**
+   * Gives up the texts of some messages before their time, as many as `limit` at most: of those that wait for nobody and have
+   * no dead letter. They stay known with their ids until they are purged. A call may give up nothing although there is
+   * something further on: the next one goes on from there.
+   */
+  shed(limit: number): Promise<Shed>
+
   /** Dead letters that match, oldest first, beginning behind `after`; and how many match in all. */
   deadLetters(filter: DeadLetterFilter, page: DeadLetterPage): Promise<DeadLetterList>
 
@@ -323,6 +330,13 @@ export interface Collapsed {
   readonly done: boolean
 }
 
+export interface Shed {
+  /** How many texts were given up. */
+  readonly texts: number
+  /** Whether the last message was reached: the next call begins anew. */
+  readonly done: boolean
+}
+
 export interface LedgerRow {
   readonly recipient: string
   readonly targeted: number
@@ -421,7 +435,12 @@ export interface StoreStatistics {
   readonly dead: number
   /** Messages that wait for their time. */
   readonly scheduled: number
+  /** What it takes up, room that is free for new messages included. */
   readonly bytes: number
+  /** What is in use of that. */
+  readonly usedBytes: number
+  /** How far `usedBytes` can grow, by what the store was told and what its disk has room for; undefined: nobody knows. */
+  readonly capacityBytes: number | undefined
   /** Deliveries that the store itself has given up since it was opened: all others are given up by plugins. */
   readonly givenUp: Readonly<Record<'INTEGRITY' | 'RECIPIENT_FORGOTTEN', number>>
   /** Figures of this kind of store alone, such as the size of a write-ahead log. Names become metric names. */

@@ -10,6 +10,7 @@ import { recipientCases } from './store-cases/recipients.ts'
 import { repetitionCases } from './store-cases/repetition.ts'
 import { replayCases } from './store-cases/replays.ts'
 import { schedulingCases } from './store-cases/scheduling.ts'
+import { sheddingCases } from './store-cases/shedding.ts'
 import { writingCases } from './store-cases/writing.ts'
 import { type StoreCase, type StoreUnderTest, storeCases } from './store-trial.ts'
 
@@ -36,6 +37,7 @@ export function storeSuite(makeStore: () => StoreUnderTest): readonly StoreCase[
     ...deadLetterCases,
     ...replayCases,
     ...purgingCases,
+    ...sheddingCases,
     ...ledgerCases,
   })
 }

@@ -27,6 +27,7 @@ import {
   type ScheduledKey,
   type ScheduledMessage,
   type SelectedLetter,
+  type Shed,
   type Spaces,
   type Store,
   type StoreContext,
@@ -179,6 +180,12 @@ export class MemoryStore implements Store {
     return { ...step, pending: this.#recipients.waitingFor(recipient).size }
   }
 
+  async shed(limit: number): Promise<Shed> {
+    this.#opened()
+    const texts = this.#messages.shed(limit, this.#held())
+    return { texts, done: texts < limit }
+  }
+
   async deadLetters(filter: DeadLetterFilter, page: DeadLetterPage): Promise<DeadLetterList> {
     this.#opened()
     return this.#deadLetters.list(filter, page)
@@ -250,7 +257,8 @@ export class MemoryStore implements Store {
     const { size: scheduled } = this.#schedule
     const waiting = { pending: this.#recipients.pending, dead: this.#deadLetters.size, scheduled }
     const givenUp = { INTEGRITY: 0, RECIPIENT_FORGOTTEN: this.#forgotten }
-    return { messages, ...waiting, bytes: bytes + this.#schedule.bytes, givenUp }
+    const all = bytes + this.#schedule.bytes
+    return { messages, ...waiting, bytes: all, usedBytes: all, capacityBytes: undefined, givenUp }
   }
 
   async close(): Promise<void> {

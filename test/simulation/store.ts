@@ -105,6 +105,10 @@ export class SimulatedStore implements Store {
     return this.#enqueue(`collapse ${key}`, () => this.#disk.store.collapse(key, spaces, limit))
   }
 
+  shed(limit: number) {
+    return this.#enqueue(`shed ${limit}`, () => this.#disk.store.shed(limit))
+  }
+
   deadLetters(filter: DeadLetterFilter, page: DeadLetterPage) {
     return this.#enqueue('dead letters', () => this.#disk.store.deadLetters(filter, page))
   }

@@ -82,6 +82,21 @@ export class KeptMessages {
     return purged
   }
 
+  /** Gives up as many texts at most of those that nobody holds. Returns how many. */
+  shed(limit: number, held: ReadonlySet<number>): number {
+    let shed = 0
+    for (const [seq, kept] of this.#messages) {
+      if (shed >= limit) break
+      if (kept.stored.text === '' || held.has(seq)) continue
+      this.#bytes -= Buffer.byteLength(kept.stored.text)
+      const bare = { ...kept, stored: { ...kept.stored, text: '' } }
+      this.#messages.set(seq, bare)
+      if (this.#byId.get(idOf(kept.stored)) === kept) this.#byId.set(idOf(kept.stored), bare)
+      shed++
+    }
+    return shed
+  }
+
   #remove(kept: Kept): void {
     const { stored } = kept
     this.#messages.delete(stored.seq)

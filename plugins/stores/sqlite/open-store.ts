@@ -14,6 +14,8 @@ import { SavedRecipients } from './recipients.ts'
 import { Replays } from './replays.ts'
 import { ScheduledMessages } from './scheduled.ts'
 import { type SharedDatabase, Sharing } from './shared.ts'
+import { Shedding } from './shed.ts'
+import { capacityBytes, usedBytes } from './size.ts'
 import { Writer } from './writer.ts'
 
 /** All parts over one open file. */
@@ -25,6 +27,7 @@ export class OpenStore {
   readonly scheduled: ScheduledMessages
   readonly replays: Replays
   readonly collapse: Collapse
+  readonly shedding: Shedding
   readonly purge: Purge
   readonly ledger: Ledger
   /** For what others keep in the file. */
@@ -59,6 +62,7 @@ export class OpenStore {
     this.replays = new Replays(database, { ledger, queues, now })
     this.purge = new Purge(shared)
     this.collapse = new Collapse({ database, ledger, queues })
+    this.shedding = new Shedding(database)
   }
 
   state(): StoreState {
@@ -72,11 +76,17 @@ export class OpenStore {
     }
   }
 
-  figures(): Omit<StoreStatistics, 'bytes'> {
+  /** How far the file of that path can grow, in bytes. */
+  capacity(path: string): number {
+    return capacityBytes(this.#database, path)
+  }
+
+  figures(): Omit<StoreStatistics, 'bytes' | 'capacityBytes'> {
     const free = pragmaNumber(this.#database, 'freelist_count')
     const altered = this.reader.alteredRows + this.scheduled.alteredRows
     const { totals, givenUp } = this.ledger
-    return { ...totals, givenUp, extra: { free_pages: free, corrupt_rows: altered } }
+    const used = usedBytes(this.#database)
+    return { ...totals, usedBytes: used, givenUp, extra: { free_pages: free, corrupt_rows: altered } }
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import type { Purged, PurgeLimits } from '../../../core/index.ts'
 import { type Database, pragmaNumber } from './database.ts'
 import type { DeadLetters } from './dead-letters.ts'
+import { IS_HELD } from './held.ts'
 import type { Ledger } from './ledger.ts'
 import type { Queues } from './queues.ts'
 import type { ScheduledMessages } from './scheduled.ts'
@@ -23,6 +24,13 @@ interface Stretch {
   readonly receivedAt: number
 }
 
+/** In bytes, both. */
+export interface Room {
+  readonly walBytes: number
+  /** How far the file can grow. */
+  readonly capacity: number
+}
+
 /** How many stretches a call looks at: behind what waits for somebody absent there may be much that can go. */
 const STRETCHES = 4
 /** Pages that are given back at a time: about 2 ms. */
@@ -31,6 +39,8 @@ const VACUUM_PAGES = 100
 const RESERVE_PAGES = 256
 /** Size from which the write-ahead log is cut back, in bytes. Checkpoints by themselves keep it at half of that. */
 const LARGE_WAL = 32 * 1024 ** 2
+/** Part of the capacity from which it is cut back on a small disk: it takes room from the file. */
+const LARGE_PART = 1 / 8
 
 /**
  * Forgets what is no longer needed, a little at a time. It walks through the messages by their place, from where the last
@@ -62,7 +72,7 @@ export class Purge {
   }
 
   /** Gives free pages back; and the room of the write-ahead log, when it is large or there is nothing else to do. */
-  giveBack(walBytes: number, { messages, deadLetters, deliveries }: Purged): void {
+  giveBack({ walBytes, capacity }: Room, { messages, deadLetters, deliveries }: Purged): void {
     const { database } = this.#parts
     if (pragmaNumber(database, 'freelist_count') > RESERVE_PAGES) {
       database.pragma(`incremental_vacuum(${VACUUM_PAGES})`)
@@ -71,7 +81,7 @@ export class Purge {
     }
     // The file itself shrinks when the log is written back into it.
     const isDone = this.#hasVacuumed && messages + deadLetters + deliveries === 0
-    if (!isDone && walBytes < LARGE_WAL) return
+    if (!isDone && walBytes < Math.min(LARGE_WAL, capacity * LARGE_PART)) return
     database.pragma('wal_checkpoint(TRUNCATE)')
     this.#hasVacuumed = false
   }
@@ -101,12 +111,8 @@ function prepare(database: Database) {
     stretch: database.prepare<[after: number, limit: number], Stretch>(`
       SELECT seq AS last, received_at AS receivedAt FROM message WHERE seq = (
         SELECT max(seq) FROM (SELECT seq FROM message WHERE seq > ? ORDER BY seq LIMIT ?))`),
-    // A range of each queue: deliveries are found by queue and place, not by place alone.
     remove: database.prepare<[Stretch & { after: number; before: number }]>(`
-      DELETE FROM message WHERE seq > @after AND seq <= @last AND received_at < @before
-        AND seq NOT IN (
-          SELECT delivery.seq FROM ledger CROSS JOIN queue USING (recipient) CROSS JOIN delivery ON queue = number
-          WHERE ledger.pending > 0 AND delivery.seq > @after AND delivery.seq <= @last)
-        AND seq NOT IN (SELECT seq FROM dead_letter WHERE seq > @after AND seq <= @last)`),
+      DELETE FROM message
+      WHERE seq > @after AND seq <= @last AND received_at < @before AND NOT ${IS_HELD}`),
   }
 }

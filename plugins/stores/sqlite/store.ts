@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs'
 import {
   type Batch,
   type Collapsed,
@@ -23,6 +22,7 @@ import {
   type RevivedDelivery,
   type ScheduledMessage,
   type SelectedLetter,
+  type Shed,
   SlipstreamError,
   type Spaces,
   type Store,
@@ -38,6 +38,7 @@ import { storeFailure } from './failure.ts'
 import { OpenStore } from './open-store.ts'
 import type { Reading } from './reader.ts'
 import type { SharedDatabase } from './shared.ts'
+import { fileBytes } from './size.ts'
 
 export interface SqliteStoreOptions extends RememberOptions {
   readonly path: string
@@ -127,6 +128,10 @@ export class SqliteStore implements Store {
     return this.#change((store) => store.collapse.run(key, spaces, limit))
   }
 
+  async shed(limit: number): Promise<Shed> {
+    return this.#change((store) => store.shedding.run(limit))
+  }
+
   async deadLetters(filter: DeadLetterFilter, page: DeadLetterPage): Promise<DeadLetterList> {
     return this.#use((store) => store.deadLetters.list(filter, page))
   }
@@ -165,8 +170,9 @@ export class SqliteStore implements Store {
 
   async purge(limits: PurgeLimits): Promise<Purged> {
     return this.#change((store) => {
+      const { path } = this.#options
       const purged = store.purge.run(limits)
-      store.purge.giveBack(sizeOf(`${this.#options.path}-wal`), purged)
+      store.purge.giveBack({ walBytes: fileBytes(`${path}-wal`), capacity: store.capacity(path) }, purged)
       return purged
     })
   }
@@ -185,9 +191,12 @@ export class SqliteStore implements Store {
 
   statistics(): StoreStatistics {
     const { path } = this.#options
-    const walBytes = sizeOf(`${path}-wal`)
-    const figures = this.#use((store) => store.figures())
-    return { ...figures, bytes: sizeOf(path) + walBytes, extra: { ...figures.extra, wal_bytes: walBytes } }
+    const walBytes = fileBytes(`${path}-wal`)
+    return this.#use((store) => {
+      const { extra, ...figures } = store.figures()
+      const size = { bytes: fileBytes(path) + walBytes, capacityBytes: store.capacity(path) }
+      return { ...figures, ...size, extra: { ...extra, wal_bytes: walBytes } }
+    })
   }
 
   async close(): Promise<void> {
@@ -231,8 +240,4 @@ export class SqliteStore implements Store {
 
 function coded(error: unknown): SlipstreamError {
   return error instanceof SlipstreamError ? error : storeFailure(error)
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
 }

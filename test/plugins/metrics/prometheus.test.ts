@@ -385,6 +385,9 @@ describe('prometheus', () => {
     expect(await series('scheduled_messages')).to.equal(1)
     expect(await series('store_bytes')).to.be.above(4_096)
     expect(await series('store_wal_bytes')).to.be.above(0)
+    expect(await series('store_free_pages')).to.equal(0)
+    expect(await series('store_used_bytes')).to.be.above(4_096)
+    expect(await series('store_capacity_bytes')).to.be.within(1024 ** 2, 10 * 1024 ** 3)
   })
 
   it('tells two buses in one process apart', async () => {

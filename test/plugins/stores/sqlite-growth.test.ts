@@ -9,6 +9,7 @@ import { DAY_MS, EVERYTHING, StoreTrial } from '../../../core/testing/store-tria
 import { checksumOf } from '../../../plugins/stores/sqlite/checksum.ts'
 import { SqliteStore } from '../../../plugins/stores/sqlite/index.ts'
 import { STEPS } from '../../../plugins/stores/sqlite/migrations.ts'
+import { isIntact, STORED_ROW, type StoredRow } from '../../../plugins/stores/sqlite/stored-row.ts'
 
 const FIRST_STEP = '07cb64b5466a4bd36f88d1890be12e621a4cde468438dff55221b1153e51f181'
 const MIB = 1024 ** 2
@@ -242,6 +243,27 @@ describe('plugins/stores/sqlite over time', () => {
     await trial.stored([trial.message()])
     trial.runtime.advance(2 * DAY_MS)
     expect(await purgeAll()).to.equal(1)
+  })
+
+  it('uses little room for messages that gave up their texts, and each row is as it says it is', async () => {
+    await trial.open()
+    const aws = await trial.recipient('aws')
+    const value = JSON.stringify('x'.repeat(700))
+    const batch = () => Array.from({ length: 500 }, () => trial.message({ value }))
+    const [kept = 0] = await trial.stored([trial.message({ messageId: 'kept', value })], [aws])
+    for (let round = 0; round < 6; round++) await trial.stored(batch())
+    const { usedBytes, capacityBytes } = trial.store.statistics()
+    expect(usedBytes).to.be.greaterThan(3_000 * 1_000)
+    expect(capacityBytes).to.equal(1024 * MIB)
+    for (let done = false; !done; ) ({ done } = await trial.store.shed(100))
+    expect(trial.store.statistics().usedBytes).to.be.lessThan(usedBytes / 2)
+    expect(await trial.waiting(aws)).to.deep.equal(['kept'])
+    await trial.settle({ recipient: aws, seq: kept })
+    for (let done = false; !done; ) ({ done } = await trial.store.shed(100))
+    const found = await rows<StoredRow>(`SELECT ${STORED_ROW} FROM message`)
+    expect(found).to.have.length(3_001)
+    expect(found.every((row) => row.text === '' && isIntact(row))).to.equal(true)
+    expect(await rows('PRAGMA integrity_check')).to.deep.equal([{ integrity_check: 'ok' }])
   })
 
   it('keeps its write-ahead log bounded while it grows and is purged', async () => {
