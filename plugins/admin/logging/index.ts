@@ -1,6 +1,7 @@
 import type { Plugin } from '../../../core/index.ts'
 import { type Destination, standardError } from './destination.ts'
-import { type LogSwitches, turned, writes } from './switches.ts'
+import { Switchboard } from './switchboard.ts'
+import { type LogSwitches, writes } from './switches.ts'
 import { logTraffic } from './traffic.ts'
 import { LogWriter } from './writer.ts'
 
@@ -24,8 +25,13 @@ export interface LoggingService {
   readonly switches: LogSwitches
   /** Lines that were lost because nobody read them in time. */
   readonly dropped: number
-  /** Turns some of the switches, and logs that. False, and nothing is done, when the turns contradict each other. */
-  turn(turns: Partial<LogSwitches>): boolean
+  /** When what was turned for a while is as it was before, in milliseconds since the epoch; undefined: nothing is. */
+  readonly revertsAt: number | undefined
+  /**
+   * Turns some of the switches for so many milliseconds, and logs that; 0: until a restart. False, and nothing is done, when the
+   * turns contradict each other.
+   */
+  turn(turns: Partial<LogSwitches>, forMs: number): boolean
 }
 
 /** Where a setting (`logs.message`, `logs.debug`) is given, it counts instead of the option. */
@@ -42,6 +48,7 @@ export interface LoggingOptions {
  */
 export function logging(options: LoggingOptions = {}): Plugin {
   let writer: LogWriter | undefined
+  let board: Switchboard | undefined
   return {
     name: 'logging',
     apply(kernel) {
@@ -49,33 +56,38 @@ export function logging(options: LoggingOptions = {}): Plugin {
       const log = new LogWriter(runtime, options.destination ?? standardError())
       writer = log
       const debug = settings.logs?.debug ?? options.debug ?? false
-      let switches: LogSwitches = {
-        message: settings.logs?.message ?? options.message ?? true,
-        debug,
-        level: debug ? 'debug' : 'error',
-      }
+      const message = settings.logs?.message ?? options.message ?? true
+      const switchboard = new Switchboard({ message, debug, level: debug ? 'debug' : 'error' }, runtime, (now, until) =>
+        log.write('message', 'logging changed', { status: described(now, until) }),
+      )
+      board = switchboard
       kernel.logSink(
         (level, event, fields) => log.write(level, event, fields),
-        (level) => writes(switches, level),
+        (level) => writes(switchboard.switches, level),
       )
       kernel.provide('logging', {
         get switches() {
-          return switches
+          return switchboard.switches
+        },
+        get revertsAt() {
+          return switchboard.revertsAt
         },
         get dropped() {
           return log.dropped
         },
-        turn(turns) {
-          const next = turned(switches, turns)
-          if (!next) return false
-          switches = next
-          log.write('message', 'logging changed', { status: `message ${next.message}, level ${next.level}` })
-          return true
-        },
+        turn: (turns, forMs) => switchboard.turn(turns, forMs),
       })
       kernel.hooks.start.tap(() => log.speakFor(kernel.instanceId))
       logTraffic(kernel)
     },
-    close: () => writer?.close(),
+    close() {
+      board?.close()
+      return writer?.close()
+    },
   }
+}
+
+function described({ message, level }: LogSwitches, until: number | undefined): string {
+  const switches = `message ${message}, level ${level}`
+  return until === undefined ? switches : `${switches}, until ${new Date(until).toISOString()}`
 }

@@ -4,7 +4,15 @@ import { type IncomingHttpHeaders, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type Bus, createBus, type Introduction, type Kernel, type Plugin, type Settings } from '../../../core/index.ts'
+import {
+  type Bus,
+  createBus,
+  type Introduction,
+  type Kernel,
+  type Plugin,
+  type Runtime,
+  type Settings,
+} from '../../../core/index.ts'
 import { http } from '../../../plugins/admin/http/index.ts'
 import { ack } from '../../../plugins/messages/ack.ts'
 import { setKey } from '../../../plugins/messages/sk.ts'
@@ -43,12 +51,13 @@ export interface BusGiven {
   /** Loaded after it. */
   readonly plugins?: readonly Plugin[]
   readonly settings?: Partial<Settings>
+  readonly runtime?: Runtime
   /** Instead of the one in memory. */
   readonly store?: Plugin
 }
 
 /** A bus with a store in memory, the type SK, acknowledgements and an HTTP port. */
-export function makeBus({ first = [], plugins = [], settings = {}, store = memory() }: BusGiven) {
+export function makeBus({ first = [], plugins = [], settings = {}, store = memory(), runtime }: BusGiven) {
   const network = new MemoryNetwork()
   let kernel: Kernel | undefined
   const spy: Plugin = {
@@ -61,6 +70,7 @@ export function makeBus({ first = [], plugins = [], settings = {}, store = memor
   const bus = createBus({
     plugins: [...first, ...basis, http(), ...plugins, spy],
     settings: { instanceId: 'aws-1', adminPort: 0, drainTimeoutMs: 500, ...settings },
+    ...(runtime && { runtime }),
   })
   leftOpen.push(() => bus.stop())
   return { bus, network, kernel: () => kernel as Kernel }

@@ -4,6 +4,7 @@ import { closeSync, existsSync, openSync } from 'node:fs'
 import { expect } from 'chai'
 import { type LogFields, slipstreamError } from '../../../../core/index.ts'
 import { type LoggingOptions, logging, loggingApi } from '../../../../plugins/admin/logging/index.ts'
+import { steppedTime } from '../../../support/stepped-time.ts'
 import { type BusGiven, closeAll, eventually, publish, type Running, startBus } from '../support.ts'
 
 type Line = Readonly<Record<string, unknown>>
@@ -29,6 +30,12 @@ async function written(fields: LogFields): Promise<Line> {
   kernel.log.critical('something', fields)
   const { level, time, instance, event, ...rest } = lines('something')[0] as Line
   return rest
+}
+
+/** What the API shows of the switches. */
+async function shown({ ask }: Running): Promise<object> {
+  const { dropped, ...switches } = (await ask('/api/v1/logging')).body
+  return switches
 }
 
 const put = (running: Running, body: unknown) =>
@@ -227,7 +234,9 @@ describe('logging', () => {
         const running = await startLogging()
         const { status, body } = await put(running, turns)
         expect(status).to.equal(200)
-        expect(body).to.deep.equal({ ...expected, dropped: 0 })
+        const { revertsAt, ...switches } = body
+        expect(switches).to.deep.equal({ ...expected, dropped: 0 })
+        expect(revertsAt).to.be.a('string')
         expect((await running.ask('/api/v1/logging')).body).to.deep.equal(body)
       })
     }
@@ -237,10 +246,59 @@ describe('logging', () => {
       await put(running, { message: false, level: 'critical' })
       for (const level of ['message', 'debug', 'error', 'critical'] as const) running.kernel.log[level]('something')
       expect(running.lines('something').map(({ level }) => level)).to.deep.equal(['critical'])
-      expect(running.lines('logging changed')[0]).to.include({ status: 'message false, level critical' })
+      expect(running.lines('logging changed')[0]?.status).to.match(/^message false, level critical, until /)
       await put(running, { debug: true })
       running.kernel.log.debug('something else')
       expect(running.lines('something else')).to.have.lengthOf(1)
+    })
+
+    it('reverts after a quarter of an hour, and says when', async () => {
+      const { runtime, pass } = steppedTime()
+      const running = await startLogging({}, { runtime })
+      const at = new Date(runtime.now() + 900_000).toISOString()
+      expect((await put(running, { debug: true, message: false })).body).to.include({ debug: true, revertsAt: at })
+      await pass(899_999)
+      expect(await shown(running)).to.deep.equal({ message: false, debug: true, level: 'debug', revertsAt: at })
+      await pass(1)
+      expect(await shown(running)).to.deep.equal({ message: true, debug: false, level: 'error' })
+      running.kernel.log.debug('something')
+      expect(running.lines('something')).to.deep.equal([])
+      expect(running.lines('logging changed').map(({ status }) => status)).to.deep.equal([
+        `message false, level debug, until ${at}`,
+        'message true, level error',
+      ])
+    })
+
+    it('reverts after the time that is asked for; the latest turn says when', async () => {
+      const { runtime, pass } = steppedTime()
+      const running = await startLogging({}, { runtime })
+      await put(running, { debug: true, forSeconds: 60 })
+      await pass(59_000)
+      await put(running, { message: false, forSeconds: 2 })
+      await pass(1_999)
+      expect(await shown(running)).to.include({ message: false, debug: true })
+      await pass(1)
+      expect(await shown(running)).to.deep.equal({ message: true, debug: false, level: 'error' })
+    })
+
+    it('stays until a restart when it is turned for 0 seconds, and keeps that when another turn reverts', async () => {
+      const { runtime, pass } = steppedTime()
+      const running = await startLogging({}, { runtime })
+      await put(running, { debug: true, forSeconds: 60 })
+      expect((await put(running, { message: false, forSeconds: 0 })).body).to.include({ message: false, debug: true })
+      await pass(60_000)
+      expect(await shown(running)).to.deep.equal({ message: false, debug: false, level: 'error' })
+      await pass(24 * 3_600_000)
+      expect(await shown(running)).to.include({ message: false })
+    })
+
+    it('leaves no timer behind', async () => {
+      const { runtime, timers } = steppedTime()
+      const running = await startLogging({}, { runtime })
+      await put(running, { debug: true })
+      expect(timers()).to.include(900_000)
+      await running.bus.stop()
+      expect(timers()).not.to.include(900_000)
     })
 
     it('goes back from debug to errors', async () => {
@@ -257,6 +315,10 @@ describe('logging', () => {
       { redact: false, debug: true },
       { debug: 'true' },
       { level: 'message' },
+      { forSeconds: 60 },
+      { debug: true, forSeconds: -1 },
+      { debug: true, forSeconds: '60' },
+      { debug: true, forSeconds: 86_401 },
       { level: 'trace' },
       { level: 'error', debug: true },
       { level: 'debug', debug: false },

@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import { expect } from 'chai'
 import type { WebSocket } from 'ws'
 import type { Connection } from '../../../../core/index.ts'
+import { steppedTime } from '../../../support/stepped-time.ts'
 import {
   client,
   closeAll,
@@ -14,7 +15,6 @@ import {
   hurried,
   instance,
   listening,
-  steppedTime,
   transport,
 } from './support.ts'
 

@@ -14,7 +14,6 @@ import {
   type Timer,
 } from '../../../../core/index.ts'
 import { WebSocketTransport, type WebsocketOptions } from '../../../../plugins/transports/websocket/index.ts'
-import { ManualRuntime } from '../../../core/manual-runtime.ts'
 
 /** What a test opened, and how it is closed again: newest first. */
 const leftOpen: (() => unknown)[] = []
@@ -43,13 +42,6 @@ export const hurried = (times: number): Runtime => ({
   monotonic: () => systemRuntime.monotonic() * times,
   after: (milliseconds, task) => systemRuntime.after(milliseconds / times, task),
 })
-
-/** A runtime whose time passes when the test says so; its turns are those of the real event loop. */
-export function steppedTime(): { runtime: Runtime; pass(milliseconds: number): Promise<void> } {
-  const manual = new ManualRuntime()
-  const { monotonic, now, after } = manual
-  return { runtime: { ...systemRuntime, monotonic, now, after }, pass: (milliseconds) => manual.advance(milliseconds) }
-}
 
 /** A runtime that knows how many of its timers have neither run nor been cancelled. */
 export function countingTimers(): { runtime: Runtime; pending(): number } {
