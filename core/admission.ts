@@ -45,7 +45,7 @@ export class Admission {
     this.#runtime = self.runtime
   }
 
-  /** Throws a `ProtocolFault` when an instance sent a message on that contradicts the protocol. */
+  /** Throws a `ProtocolFault` when the message contradicts the protocol. */
   admit(received: Received, type: AnyMessageType | undefined): Message {
     if (!received.entersHere) return this.#passOn(received)
     const dueAt = dueTime(received, this.#runtime.now())

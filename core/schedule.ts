@@ -39,7 +39,7 @@ export interface ScheduleContext {
   readonly store: Store
   readonly runtime: Runtime
   readonly log: Log
-  /** How long to wait before what could not be released is tried again, in milliseconds. */
+  /** How long to wait before it is tried again, after the store has failed, in milliseconds. */
   readonly retryDelayMs: number
   readonly draining: () => boolean
   /** Lets a message enter now; `publisher` is the name of the recipient who published it, if that is known. */

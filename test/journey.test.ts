@@ -105,6 +105,15 @@ describe('the journey of a message', () => {
     expect(steps.slice(4, 7)).to.deep.equal(['forward m app', 'republish m silence', 'forward m app'])
   })
 
+  it('waits behind ack for the time of a message that asks for it, and goes on at route, with no word to its sender', async () => {
+    const { steps, application, publisher } = await observed()
+    await publisher.publish(sk('m', { notBefore: Date.now() + 500 }))
+    expect(steps).to.deep.equal(['onReceive SK', 'route m', 'persist m', 'ack m stored'])
+    const { body } = await nextMessage(application)
+    expect(body.notBefore).to.be.at.most(Date.now())
+    expect(steps.slice(4)).to.deep.equal(['route m', 'persist m', 'forward m app'])
+  })
+
   it('ends at the scan for what is no message: NACK, and no hook is asked', async () => {
     const { steps, publisher } = await observed()
     publisher.send('{"type":"SK"')
