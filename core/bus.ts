@@ -216,6 +216,7 @@ class SlipstreamBus implements Bus {
       requests: () => this.#running.requests,
       announced: (link, tags) => this.#running.announced(link, tags),
       forget: (name) => this.#running.forget(name),
+      weigh: (name, after) => this.#running.recipients.weigh(name, after),
       collapse: (name) => this.#running.recipients.collapse(name),
       forgetAbsent: (name) => this.#running.recipients.forgetAbsent(name),
       applied: (key, withinMs) => this.#running.applied(key, withinMs),

@@ -132,6 +132,7 @@ export type {
   StoreState,
   StoreStatistics,
   StoreVerdict,
+  Weighed,
 } from './store.ts'
 export { VERSION } from './version.ts'
 export { PUBLISHER_IDS } from './windows.ts'

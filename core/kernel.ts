@@ -13,7 +13,7 @@ import type { Recipients } from './recipients.ts'
 import type { Replies } from './requests/requests.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
-import type { Collapsed } from './store.ts'
+import type { Collapsed, Weighed } from './store.ts'
 import type { Span, Windows } from './windows.ts'
 
 /** How long to wait for pending applies when nobody says how long, in milliseconds. */
@@ -36,6 +36,7 @@ export interface KernelContext {
   readonly requests: () => Replies
   readonly announced: (link: Link, tags: readonly string[]) => Promise<void>
   readonly forget: (name: string) => Promise<boolean>
+  readonly weigh: (name: string, after: number) => Promise<Weighed | undefined>
   readonly collapse: (name: string) => Promise<Collapsed | undefined>
   readonly forgetAbsent: (name: string) => Promise<number | undefined>
   readonly applied: (key: string | undefined, withinMs: number) => Promise<boolean>
@@ -70,6 +71,7 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     links: context.links,
     announced: context.announced,
     forget: context.forget,
+    weigh: context.weigh,
     collapse: context.collapse,
     forgetAbsent: context.forgetAbsent,
     selfApplied: ({ key, withinMs = APPLIED_WITHIN_MS } = {}) => context.applied(key, withinMs),

@@ -12,7 +12,7 @@ import type { Replies } from './requests/requests.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
 import type { StateBackend, StateReader } from './state.ts'
-import type { Collapsed, LedgerRow, Purged, PurgeLimits, Shed, Store, StoreStatistics } from './store.ts'
+import type { Collapsed, LedgerRow, Purged, PurgeLimits, Shed, Store, StoreStatistics, Weighed } from './store.ts'
 
 /**
  * A part of the bus: a message type, a store, a route, a transport, an exporter, anything. Plugins are plain objects,
@@ -75,6 +75,11 @@ export interface Kernel {
    * names. Resolves to how many deliveries waited; to undefined when it is not known or is linked: nothing is forgotten then.
    */
   forgetAbsent(name: string): Promise<number | undefined>
+  /**
+   * The bytes of the texts that wait for a recipient behind that place in the store, of some deliveries at a time, and where
+   * the next call goes on. Resolves to undefined when nothing waits there.
+   */
+  weigh(name: string, after: number): Promise<Weighed | undefined>
   /**
    * Lets newer writes take the place of older ones among what waits for a recipient that is away, of types that allow it: of
    * each key, the newest stays. A little at a time, until `done`. Resolves to undefined when it is not known or is linked:

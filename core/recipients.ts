@@ -11,7 +11,7 @@ import {
   type StoredRecipient,
 } from './recipient.ts'
 import { SELF, type SelfRecipient } from './self.ts'
-import type { Collapsed, RecipientKey, RecipientRecord, SavedRecipient, Store } from './store.ts'
+import type { Collapsed, RecipientKey, RecipientRecord, SavedRecipient, Store, Weighed } from './store.ts'
 import { isOfUnknownType, type UnknownTypes } from './unknown-types.ts'
 
 /** How long to wait before asking a store again that could not change a recipient, in milliseconds. */
@@ -19,6 +19,8 @@ const TRY_AGAIN_MS = 1_000
 
 /** Deliveries that are looked at in a row when a backlog is collapsed: some milliseconds. */
 const COLLAPSE_AT_ONCE = 200
+/** Deliveries that are weighed in a row: some milliseconds. */
+const WEIGHED_AT_ONCE = 2_000
 
 type Between = <Result>(task: () => Promise<Result>) => Promise<Result>
 
@@ -204,6 +206,12 @@ export class Recipients {
       const { key, outbox } = recipient
       return this.#rereading(outbox, () => this.#store.collapse(key, this.#context.spaces(), COLLAPSE_AT_ONCE))
     })
+  }
+
+  /** What some of the deliveries weigh that wait for a recipient. */
+  async weigh(name: string, after: number): Promise<Weighed | undefined> {
+    const recipient = this.#durable.get(name)
+    return recipient && this.#store.weigh(recipient.key, after, WEIGHED_AT_ONCE)
   }
 
   async #forget(recipient: DurableRecipient): Promise<void> {

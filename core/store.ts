@@ -102,6 +102,12 @@ export interface Store {
   collapse(recipient: RecipientKey, spaces: Spaces, limit: number): Promise<Collapsed>
 
   /**
+   * The bytes of the texts that wait for a recipient behind `after`, in UTF-8, of `limit` deliveries at most; and the place of
+   * the last one of them, from where the next call goes on. Resolves to undefined when nothing waits there.
+   */
+  weigh(recipient: RecipientKey, after: number, limit: number): Promise<Weighed | undefined>
+
+  /**
    * Gives up the texts of some messages before their time, as many as `limit` at most: of those that wait for nobody and have
    * no dead letter. They stay known with their ids until they are purged. A call may give up nothing although there is
    * something further on: the next one goes on from there.
@@ -328,6 +334,11 @@ export interface Collapsed {
   readonly pending: number
   /** Whether the end of what waits was reached: the next call begins anew. */
   readonly done: boolean
+}
+
+export interface Weighed {
+  readonly bytes: number
+  readonly last: number
 }
 
 export interface Shed {

@@ -8,6 +8,14 @@ const CHUNK = 500
 const BUSY_EVERY_MS = 100
 const IDLE_EVERY_MS = 10_000
 
+export interface RetentionOptions {
+  readonly settledHours?: number
+  readonly deadLetterDays?: number
+  readonly absentDays?: number
+  readonly maxBacklogMessages?: number
+  readonly maxBacklogBytes?: number
+}
+
 /**
  * Forgets what nobody needs any more, a little at a time: settled messages and their history, old dead letters, and what
  * waits for those who stay away. The file shrinks as it goes.
@@ -17,12 +25,16 @@ const IDLE_EVERY_MS = 10_000
  * @param options.deadLetterDays how long a dead letter can be replayed
  * @param options.absentDays how long a recipient may be away before what waits for it is forgotten, which leaves one dead
  *   letter with the number; names that are not in the configuration are free again then
+ * @param options.maxBacklogMessages how many messages may wait for a recipient that is away, and
+ * @param options.maxBacklogBytes how many bytes of texts: more are collapsed, where their types allow it, or else forgotten as
+ *   after `absentDays`; without them, only time and the disk budget set bounds
  */
-export function retention({ settledHours = 24, deadLetterDays = 30, absentDays = 7 } = {}): Plugin {
+export function retention(options: RetentionOptions = {}): Plugin {
+  const { settledHours = 24, deadLetterDays = 30, absentDays = 7, maxBacklogMessages, maxBacklogBytes } = options
   return {
     name: 'retention',
     version: '1.0.0',
-    options: { settledHours, deadLetterDays, absentDays },
+    options,
     optionsSchema: {
       type: 'object',
       additionalProperties: false,
@@ -30,12 +42,15 @@ export function retention({ settledHours = 24, deadLetterDays = 30, absentDays =
         settledHours: { type: 'number', minimum: 1 },
         deadLetterDays: { type: 'number', minimum: 1 },
         absentDays: { type: 'number', exclusiveMinimum: 0 },
+        maxBacklogMessages: { type: 'integer', minimum: 1 },
+        maxBacklogBytes: { type: 'integer', minimum: 1 },
       },
     },
     apply(kernel) {
       kernel.windows.keeps(PUBLISHER_IDS, settledHours * HOUR_MS, 'settledHours')
       const purging = new Purging(kernel, settledHours * HOUR_MS, deadLetterDays * DAY_MS)
-      const absence = new Absence(kernel, absentDays * DAY_MS)
+      const backlog = { messages: maxBacklogMessages, bytes: maxBacklogBytes }
+      const absence = new Absence(kernel, { limitMs: absentDays * DAY_MS, backlog })
       kernel.hooks.ready.tap(() => {
         purging.start()
         absence.start()

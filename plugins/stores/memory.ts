@@ -36,6 +36,7 @@ import {
   type StoreVerdict,
   slipstreamError,
   VERSION,
+  type Weighed,
 } from '../../core/index.ts'
 import { Accounts } from './memory/accounts.ts'
 import { type Grave, KeptDeadLetters } from './memory/dead-letters.ts'
@@ -178,6 +179,14 @@ export class MemoryStore implements Store {
     const step = this.#sweep.sweep.step(this.#shelf(recipient), spaces, limit)
     if (step.done) this.#sweep = undefined
     return { ...step, pending: this.#recipients.waitingFor(recipient).size }
+  }
+
+  async weigh(recipient: RecipientKey, after: number, limit: number): Promise<Weighed | undefined> {
+    this.#opened()
+    const weighed = this.#shelf(recipient).read(after, limit)
+    const last = weighed.at(-1)?.seq
+    if (last === undefined) return undefined
+    return { bytes: weighed.reduce((sum, { text = '' }) => sum + Buffer.byteLength(text), 0), last }
   }
 
   async shed(limit: number): Promise<Shed> {

@@ -212,6 +212,7 @@ function delegating(store: Store, changes: Partial<Pick<Store, 'write' | 'schedu
     forgetRecipient: (key) => store.forgetRecipient(key),
     forgetBacklog: (key) => store.forgetBacklog(key),
     collapse: (key, spaces, limit) => store.collapse(key, spaces, limit),
+    weigh: (key, after, limit) => store.weigh(key, after, limit),
     shed: (limit) => store.shed(limit),
     deadLetters: (filter, page) => store.deadLetters(filter, page),
     deadLetterText: (id) => store.deadLetterText(id),

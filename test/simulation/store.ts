@@ -105,6 +105,10 @@ export class SimulatedStore implements Store {
     return this.#enqueue(`collapse ${key}`, () => this.#disk.store.collapse(key, spaces, limit))
   }
 
+  weigh(key: RecipientKey, after: number, limit: number) {
+    return this.#enqueue(`weigh ${key}`, () => this.#disk.store.weigh(key, after, limit))
+  }
+
   shed(limit: number) {
     return this.#enqueue(`shed ${limit}`, () => this.#disk.store.shed(limit))
   }

@@ -153,6 +153,24 @@ export const absenceCases: Readonly<Record<string, Trying>> = {
     assert.equal((await trial.store.purge({ settledBefore: 0, deadBefore: 0, limit: 10 })).deliveries, 0)
   },
 
+  async 'weighs what waits for a recipient, so many at a time, each as its text is stored'(trial) {
+    await trial.open()
+    const [aws, azure] = [await trial.recipient('aws'), await trial.recipient('azure')]
+    const messages = ['"a"', '"ä€"', `"${'x'.repeat(9_000)}"`].map((value) => trial.message({ value }))
+    const places = await trial.stored(messages, [aws])
+    await trial.stored([trial.message()], [azure])
+    const [a = 0, b = 0, c = 0] = messages.map(({ text }) => Buffer.byteLength(text))
+    assert.deepEqual(await trial.store.weigh(aws, 0, 10), { bytes: a + b + c, last: places[2] })
+    assert.deepEqual(await trial.store.weigh(aws, 0, 2), { bytes: a + b, last: places[1] })
+    assert.deepEqual(await trial.store.weigh(aws, places[1] as number, 2), { bytes: c, last: places[2] })
+    assert.equal(await trial.store.weigh(aws, places[2] as number, 2), undefined)
+    await trial.settle({ recipient: aws, seq: places[0] as number })
+    assert.deepEqual(await trial.store.weigh(aws, 0, 10), { bytes: b + c, last: places[2] })
+    await trial.store.forgetBacklog(aws)
+    assert.equal(await trial.store.weigh(aws, 0, 10), undefined)
+    assert.equal(await trial.store.weigh(4_711, 0, 10), undefined)
+  },
+
   async 'counts each delivery that was forgotten with its recipient as given up, since it was opened'(trial) {
     await trial.open()
     const givenUp = () => trial.store.statistics().givenUp

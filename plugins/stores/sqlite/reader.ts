@@ -1,4 +1,12 @@
-import type { Attempts, Log, PendingDelivery, PendingLimit, RecipientKey, Settlement } from '../../../core/index.ts'
+import type {
+  Attempts,
+  Log,
+  PendingDelivery,
+  PendingLimit,
+  RecipientKey,
+  Settlement,
+  Weighed,
+} from '../../../core/index.ts'
 import { AlteredRows } from './altered-rows.ts'
 import { ATTEMPTS, attemptsOf } from './attempts.ts'
 import type { Database, Statement } from './database.ts'
@@ -12,6 +20,11 @@ interface Row extends StoredRow, Attempts {
 /** A delivery whose message is not what was stored, and must not be delivered. */
 export interface Altered extends Settlement {
   readonly attempts: Attempts
+}
+
+interface Weight {
+  readonly bytes: number | null
+  readonly last: number | null
 }
 
 /** What was read. */
@@ -28,6 +41,7 @@ export class Reader {
   readonly #queues: Queues
   readonly #behind: Statement<[queue: number | null, after: number], Row>
   readonly #among: Statement<[queue: number | null, seqs: string], Row>
+  readonly #weight: Statement<[queue: number | null, after: number, limit: number], Weight>
   readonly #altered: AlteredRows
 
   constructor(database: Database, queues: Queues, log: Log) {
@@ -37,6 +51,10 @@ export class Reader {
       SELECT ${STORED_ROW}, ${ATTEMPTS}, due_at AS dueAt FROM delivery CROSS JOIN message USING (seq) WHERE queue = ?`
     this.#behind = database.prepare(`${select} AND seq > ? ORDER BY seq`)
     this.#among = database.prepare(`${select} AND seq IN (SELECT value FROM json_each(?)) ORDER BY seq`)
+    this.#weight = database.prepare(`
+      SELECT sum(bytes) AS bytes, max(seq) AS last FROM (
+        SELECT seq, octet_length(text) AS bytes FROM delivery CROSS JOIN message USING (seq)
+        WHERE queue = ? AND seq > ? ORDER BY seq LIMIT ?)`)
   }
 
   /** How many altered rows were met. */
@@ -46,6 +64,12 @@ export class Reader {
 
   pending(recipient: RecipientKey, after: number, limit: PendingLimit): Reading {
     return this.#read(recipient, this.#behind.iterate(this.#queues.of(recipient) ?? null, after), limit)
+  }
+
+  /** The bytes of the texts that wait behind a place; a text is not read for it. */
+  weigh(recipient: RecipientKey, after: number, limit: number): Weighed | undefined {
+    const { bytes, last } = this.#weight.get(this.#queues.of(recipient) ?? null, after, limit) as Weight
+    return last === null ? undefined : { bytes: bytes ?? 0, last }
   }
 
   recall(recipient: RecipientKey, seqs: readonly number[]): Reading {

@@ -31,6 +31,7 @@ import {
   type StoreStatistics,
   type StoreVerdict,
   slipstreamError,
+  type Weighed,
 } from '../../../core/index.ts'
 import { type RememberOptions, rememberMs } from '../repetition.ts'
 import { openDatabase } from './database.ts'
@@ -126,6 +127,10 @@ export class SqliteStore implements Store {
 
   async collapse(key: RecipientKey, spaces: Spaces, limit: number): Promise<Collapsed> {
     return this.#change((store) => store.collapse.run(key, spaces, limit))
+  }
+
+  async weigh(key: RecipientKey, after: number, limit: number): Promise<Weighed | undefined> {
+    return this.#use((store) => store.reader.weigh(key, after, limit))
   }
 
   async shed(limit: number): Promise<Shed> {

@@ -71,7 +71,8 @@ describe('absence', () => {
     expect(summary).to.include({ reason: 'RECIPIENT_FORGOTTEN', recipient: 'app', count: 3, messageId: undefined })
     expect(subject.sums()).to.deep.equal({ ...NONE, targeted: 3, forgotten: 3 })
     expect(remembered(subject)).to.deep.equal(['@self'])
-    expect(subject.log.map(({ fields }) => fields)).to.deep.equal([{ recipient: 'app', count: 3 }])
+    const reason = 'its recipient was away for too long'
+    expect(subject.log.map(({ fields }) => fields)).to.deep.equal([{ recipient: 'app', count: 3, reason }])
     expect(subject.kernel.storeStatistics().givenUp.RECIPIENT_FORGOTTEN).to.equal(3)
     expect((await subject.connect('app', () => 'ACK')).got).to.deep.equal([])
     await subject.publish('m-4')
