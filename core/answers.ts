@@ -8,7 +8,14 @@ import type { Received } from './protocol/received.ts'
 import type { StoreVerdict } from './store.ts'
 
 /** Codes that say: the same again, later, may succeed. */
-const RETRYABLE: ReadonlySet<NackCode> = new Set(['BUSY', 'STORE_UNAVAILABLE', 'TIMEOUT', 'NO_RESPONDERS', 'INTERNAL'])
+const RETRYABLE: ReadonlySet<NackCode> = new Set([
+  'BUSY',
+  'STORE_UNAVAILABLE',
+  'CLOCK_SKEW',
+  'TIMEOUT',
+  'NO_RESPONDERS',
+  'INTERNAL',
+])
 
 /** Answers a frame that goes no further: with the receipt that a tap gave it, or for the fault that stopped it. */
 export function answerTo(received: Received | { sender: Link }, outcome: Receipt | unknown, hooks: Hooks): void {

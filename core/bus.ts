@@ -212,6 +212,7 @@ class SlipstreamBus implements Bus {
       draining: () => this.#draining,
       recipients: () => this.recipients(),
       everyone: () => this.#running.recipients,
+      clocks: () => this.#running.clocks,
       links: () => this.links(),
       requests: () => this.#running.requests,
       announced: (link, tags) => this.#running.announced(link, tags),

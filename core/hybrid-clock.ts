@@ -52,13 +52,19 @@ export class HybridClock {
     if (millisecondsOf(stamp) - this.#wallClock() <= MAX_CLOCK_AHEAD_MS) this.#advanceTo(stamp)
   }
 
+  /** The latest time that the wall clock ever showed, in milliseconds since the epoch: now, unless it was set back. */
+  localTime(): number {
+    this.#wallClock()
+    return this.#latest
+  }
+
   /**
    * When a stamp comes within the bound, in milliseconds since the epoch; undefined when it is. After the wall clock was
    * set back, what is no later than before is not ahead of time: this clock gives such stamps itself.
    */
   dueAt(stamp: string): number | undefined {
     const due = millisecondsOf(stamp) - MAX_CLOCK_AHEAD_MS
-    return due > Math.max(this.#wallClock(), this.#latest) ? due : undefined
+    return due > this.localTime() ? due : undefined
   }
 
   #wallClock(): number {

@@ -72,6 +72,7 @@ export class Inbox implements Deliverer {
     this.#failures = new Failures(recipient, context, (delivery) => this.defer(delivery))
     this.#runs = new Runs({
       ...context,
+      isClosed: () => this.#closed,
       mayGo: (delivery) => this.#mayGo(delivery),
       done: (delivery) => this.#settled(delivery),
       failed: (delivery, reason, plugin) => this.#failed(delivery, reason, plugin),

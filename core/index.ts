@@ -1,6 +1,7 @@
 /** The public API of slipstream: all that a plugin, built in or a stranger's, may use of the kernel. */
 export { backoff } from './backoff.ts'
 export { type Bus, type BusOptions, createBus } from './bus.ts'
+export type { Clocks } from './clocks.ts'
 export type { DeadLetters } from './dead-letters.ts'
 export type { Deliveries } from './deliveries.ts'
 export type { LinkCircuit } from './dialer.ts'

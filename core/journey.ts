@@ -1,5 +1,6 @@
 import { type Admission, madeUpFields } from './admission.ts'
 import { answerTo, judge } from './answers.ts'
+import type { Clocks } from './clocks.ts'
 import { problemOf, SlipstreamError } from './errors.ts'
 import type { Arrival } from './events.ts'
 import type { Forwarder } from './forwarder.ts'
@@ -25,6 +26,7 @@ export interface JourneyContext {
   readonly log: Log
   readonly types: TypeRegistry
   readonly admission: Admission
+  readonly clocks: Clocks
   readonly forwarder: Forwarder
   readonly group: GroupCommit
   readonly requests: Requests
@@ -121,15 +123,19 @@ export class Journey {
 
   /** What a message lacks is filled in here, once; what a stranger made up about its way is replaced. */
   #admit(received: Received): Message {
-    const { hooks, types, admission, group, storeHealth, draining } = this.#context
-    group.assertRoom(received.sender)
-    if (received.entersHere) {
+    const { hooks, types, admission, clocks, group, storeHealth, draining } = this.#context
+    const { sender, entersHere } = received
+    group.assertRoom(sender)
+    if (entersHere) {
+      if (sender.role === 'client') clocks.assertAgree()
       if (draining()) throw new ProtocolFault('BUSY', 'shutting down; publish again later, or at another instance')
       if (!storeHealth.admits()) throw new ProtocolFault('STORE_UNAVAILABLE', STORE_UNAVAILABLE)
       const madeUp = madeUpFields(received)
       if (madeUp.length > 0) hooks.corrected.call(received, madeUp)
     }
-    return admission.admit(received, types.stored(received.type))
+    const message = admission.admit(received, types.stored(received.type))
+    if (!entersHere) clocks.passed(message, sender)
+    return message
   }
 
   async #persist(arrivals: readonly Arrival[], changes: DeliveryChanges): Promise<readonly StoreVerdict[]> {

@@ -1,3 +1,4 @@
+import type { Clocks } from './clocks.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { Deliveries } from './deliveries.ts'
 import { slipstreamError } from './errors.ts'
@@ -32,6 +33,7 @@ export interface KernelContext {
   readonly draining: () => boolean
   readonly recipients: () => readonly Recipient[]
   readonly everyone: () => Recipients
+  readonly clocks: () => Clocks
   readonly links: () => readonly Link[]
   readonly requests: () => Replies
   readonly announced: (link: Link, tags: readonly string[]) => Promise<void>
@@ -60,6 +62,9 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     },
     get draining() {
       return context.draining()
+    },
+    get clocks() {
+      return context.clocks()
     },
     get state() {
       return parts.state

@@ -2,6 +2,7 @@ import { problemOf } from './errors.ts'
 import type { Hooks } from './hooks.ts'
 import { CloseCode, type Connection, type Introduction, type Lane, type PeerSettings } from './link.ts'
 import type { Log } from './log.ts'
+import { PeerClock } from './peer-clock.ts'
 import type { DurableRecipient, LiveRecipient } from './recipient.ts'
 import type { Recipients } from './recipients.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -24,6 +25,8 @@ export class Link {
   readonly peer: string | undefined
   readonly connection: Connection
   readonly connectedAt: number
+  /** What is known of the time at the other end. */
+  readonly clock = new PeerClock()
   /** Undefined until it is identified. */
   recipient: DurableRecipient | LiveRecipient | undefined
   #listeningSince: number | undefined = Number.NEGATIVE_INFINITY

@@ -1,5 +1,6 @@
 import { Admission } from './admission.ts'
 import { Applier } from './applier.ts'
+import { Clocks } from './clocks.ts'
 import { Dialer } from './dialer.ts'
 import { problemOf, slipstreamError } from './errors.ts'
 import type { DueDelivery } from './events.ts'
@@ -57,6 +58,7 @@ export class Mesh {
   readonly recipients: Recipients
   readonly links: Links
   readonly clock: HybridClock
+  readonly clocks: Clocks
   readonly journey: Journey
   readonly requests: Requests
   readonly addresses: string[] = []
@@ -117,7 +119,8 @@ export class Mesh {
       settle,
     })
     const unknownTypes = new UnknownTypes({ store: parts.store, runtime, tags: settings.tags }, own.unknown)
-    parts.healthChecks.push(self.outbox.check)
+    this.clocks = new Clocks({ runtime, clock, links: () => this.links.all() })
+    parts.healthChecks.push(self.outbox.check, this.clocks.check)
     this.recipients = new Recipients(
       parts.store,
       {
@@ -136,7 +139,7 @@ export class Mesh {
     const storeFailed = (error: unknown) => this.#storeFailed(error)
     const forwardingFailed = (error: unknown) => this.#forwardingFailed(error)
     this.#schedule = new Schedule({
-      ...{ store: parts.store, runtime, log, retryDelayMs, draining },
+      ...{ store: parts.store, runtime, log, retryDelayMs, draining, mayStamp: () => !this.clocks.isOff },
       release: (scheduled, publisher) => this.journey.release(scheduled, this.recipients.named(publisher)),
     })
     this.requests = new Requests({
@@ -145,7 +148,7 @@ export class Mesh {
     })
     this.journey = new Journey({
       ...{ hooks, runtime, log, types, admission, forwarder, group, requests: this.requests },
-      ...{ schedule: this.#schedule },
+      ...{ schedule: this.#schedule, clocks: this.clocks },
       ...{ storeHealth, draining, storeFailed, forwardingFailed },
     })
     const receive = (text: string, bytes: number, link: Link) => this.journey.receive(text, bytes, link)

@@ -4,7 +4,12 @@ import type { HealthCheck } from './health.ts'
 import type { Runtime, Timer } from './runtime/runtime.ts'
 
 /** Codes of errors that say nothing about a message: what it was to be handled with is not there at the moment. */
-const AWAY: ReadonlySet<unknown> = new Set(['SLP_STATE_FAILED', 'SLP_STORE_FAILED', 'SLP_STORE_LOST'])
+const AWAY: ReadonlySet<unknown> = new Set([
+  'SLP_STATE_UNAVAILABLE',
+  'SLP_REDIS_EVICTION',
+  'SLP_STORE_FAILED',
+  'SLP_STORE_LOST',
+])
 /** Errors are looked through so deep for their cause. */
 const MAX_CAUSES = 8
 

@@ -1,3 +1,4 @@
+import type { Clocks } from './clocks.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { Deliveries } from './deliveries.ts'
 import type { GuardedHooks } from './guard.ts'
@@ -57,6 +58,8 @@ export interface Kernel {
   readonly deliveries: Deliveries
   /** Deliveries that were given up. */
   readonly deadLetters: DeadLetters
+  /** What time it is at the instances that are linked. Known from `start` on. */
+  readonly clocks: Clocks
   /** What has become of all writes; undefined when no plugin provides a backend. Known from `start` on. */
   readonly state: StateReader | undefined
   /** Every recipient that is known, connected or not; a fresh list. */

@@ -26,6 +26,11 @@ export interface Recipient {
   readonly deferred: number
   /** When it was last linked, in milliseconds since the epoch: now, while it is. Undefined where nobody takes note of it. */
   readonly lastSeenAt: number | undefined
+  /**
+   * How far its clock is ahead of this instance's, in milliseconds, negative when it is behind. Known of linked instances
+   * that let it be seen.
+   */
+  readonly clockAheadMs: number | undefined
   /** Its key in the store; undefined when nothing is stored for it. */
   readonly key: RecipientKey | undefined
 }
@@ -108,6 +113,11 @@ export class DurableRecipient implements StoredRecipient {
     return this.link ? this.#context.runtime.now() : this.#seenAt
   }
 
+  get clockAheadMs(): number | undefined {
+    const { runtime } = this.#context
+    return this.role === 'instance' ? this.link?.clock.aheadOf(runtime.now(), runtime.monotonic()) : undefined
+  }
+
   get announced(): readonly string[] {
     return this.#announced
   }
@@ -146,6 +156,7 @@ export class LiveRecipient implements Recipient {
   readonly role = 'client'
   readonly key = undefined
   readonly lastSeenAt = undefined
+  readonly clockAheadMs = undefined
   readonly connected = true
   readonly circuit = undefined
   readonly pending = 0

@@ -14,6 +14,8 @@ export interface RunsContext {
   readonly guard: Guard
   readonly log: Log
   readonly applier: Applier
+  /** Whether the instance ends: what messages are applied to may be closed already, and its errors say nothing. */
+  isClosed(): boolean
   /** Whether a delivery may still be applied: others have failed since it was taken. If not, it has been put aside. */
   mayGo(delivery: PendingDelivery): boolean
   done(delivery: PendingDelivery): void
@@ -53,7 +55,7 @@ export class Runs {
       await this.#context.applier.apply(type, messages)
       return undefined
     } catch (error) {
-      if (isOutage(error)) throw error
+      if (isOutage(error) || this.#context.isClosed()) throw error
       return { error }
     }
   }

@@ -42,6 +42,8 @@ export interface ScheduleContext {
   /** How long to wait before it is tried again, after the store has failed, in milliseconds. */
   readonly retryDelayMs: number
   readonly draining: () => boolean
+  /** Whether what enters now is given a stamp that holds. Until it is, what is due waits. */
+  readonly mayStamp: () => boolean
   /** Lets a message enter now; `publisher` is the name of the recipient who published it, if that is known. */
   readonly release: (scheduled: ScheduledMessage, publisher: string | undefined) => void
 }
@@ -140,7 +142,7 @@ export class Schedule {
 
   /** Releases all that is due, the earliest first. Resolves to when to try again what is left of it, in milliseconds. */
   async #sweep(): Promise<number | undefined> {
-    const { store, runtime, log, retryDelayMs, draining } = this.#context
+    const { store, runtime, log, retryDelayMs, draining, mayStamp } = this.#context
     let last: ScheduledMessage | undefined
     let againInMs: number | undefined
     try {
@@ -148,6 +150,7 @@ export class Schedule {
         const { due, nextDueAt } = await store.scheduled(runtime.now(), BATCH, last)
         if (nextDueAt !== undefined) this.#wakeIn(nextDueAt - runtime.now())
         if (due.length === 0 || !this.#open || draining()) return againInMs
+        if (!mayStamp()) return MAX_SLEEP_MS
         const { left, failed } = await this.#release(due)
         if (failed) return retryDelayMs
         if (left > 0) againInMs = MAX_SLEEP_MS

@@ -21,6 +21,7 @@ export class SelfRecipient implements StoredRecipient {
   readonly durable = true
   readonly connected = true
   readonly circuit = undefined
+  readonly clockAheadMs = undefined
   readonly lastSeenAt = undefined
   readonly tags: ReadonlySet<string>
   readonly key: RecipientKey

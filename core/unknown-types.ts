@@ -21,6 +21,7 @@ export class UnknownType implements StoredRecipient {
   readonly durable = true
   readonly connected = false
   readonly circuit = undefined
+  readonly clockAheadMs = undefined
   readonly inFlight = 0
   readonly deferred = 0
   readonly name: string

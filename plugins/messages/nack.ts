@@ -9,7 +9,7 @@ declare module '../../core/index.ts' {
 /** What a retry is advised to wait for when nothing better is known, in milliseconds. */
 const RETRY_AFTER_MS = 1_000
 /** Refusals that may be overcome, when the recipient does not say itself whether they are. */
-const RETRYABLE: ReadonlySet<string> = new Set(['BUSY', 'STORE_UNAVAILABLE', 'TIMEOUT', 'INTERNAL'])
+const RETRYABLE: ReadonlySet<string> = new Set(['BUSY', 'STORE_UNAVAILABLE', 'CLOCK_SKEW', 'TIMEOUT', 'INTERNAL'])
 /** How long a recipient that is busy is left alone, whatever it asks for, in milliseconds: never again at once, never for ever. */
 const MIN_BUSY_MS = 100
 const MAX_BUSY_MS = 60_000

@@ -7,7 +7,7 @@ declare module '../../core/index.ts' {
   }
 }
 
-export const AWAY = () => slipstreamError('SLP_STATE_FAILED', ['connection refused'])
+export const AWAY = () => slipstreamError('SLP_STATE_UNAVAILABLE', ['connection refused'])
 
 /** A plugin with two types that are applied: `test.merged` merges, `test.ordered` is strict. The test says what fails. */
 export function applying(types: readonly ('test.merged' | 'test.ordered')[] = ['test.merged', 'test.ordered']) {

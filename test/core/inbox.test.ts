@@ -339,6 +339,27 @@ describe('while the state is away', () => {
     expect(bus.sums('@self')).to.include({ acked: 5, pending: 0, dead: 0 })
   })
 
+  it('nothing counts either when it is closed while the instance ends', async () => {
+    const [store, runtime] = [new MemoryStore(), new ManualRuntime()]
+    const seen = applying()
+    let fail = (_error: Error) => {}
+    seen.before = () =>
+      new Promise<void>((_, reject) => {
+        fail = reject
+      })
+    const before = await subject({ store, runtime, maxRepublishAttempts: 0 }, seen)
+    await before.publish(one('m-1'))
+    await before.end()
+    fail(new Error('it is not open'))
+    await before.rest()
+    expect(runtime.timers, 'nobody tries to write it down').to.deep.equal([])
+    seen.before = () => undefined
+    const after = await subject({ store, runtime }, seen)
+    await after.pass(10)
+    expect(seen.applied).to.deep.equal(['m-1'])
+    expect(after.sums('@self')).to.deep.equal({ ...none, targeted: 1, acked: 1 })
+  })
+
   it('survives a restart', async () => {
     const [store, runtime] = [new MemoryStore(), new ManualRuntime()]
     const seen = applying()

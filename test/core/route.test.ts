@@ -13,6 +13,7 @@ const recipient = (name: string): Recipient => ({
   inFlight: 0,
   deferred: 0,
   lastSeenAt: undefined,
+  clockAheadMs: undefined,
   key: 1,
 })
 

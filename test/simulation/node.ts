@@ -25,7 +25,8 @@ export interface NodePlan {
   readonly name: string
   readonly tags: readonly string[]
   readonly peers: readonly PeerSettings[]
-  readonly skewMs: number
+  /** What its wall clock shows. */
+  readonly clock: () => number
   readonly settings: Partial<Settings>
   readonly diskConditions: () => DiskConditions
   /** Reads along inside of the bus. */
@@ -70,8 +71,8 @@ export class Node {
 
   start(): void {
     if (this.#life) return
-    const { name, skewMs, diskConditions } = this.plan
-    const runtime = simulatedRuntime(this.#world, name, skewMs)
+    const { name, clock, diskConditions } = this.plan
+    const runtime = simulatedRuntime(this.#world, name, clock)
     const store = new SimulatedStore(this.#world, this.#disk, diskConditions)
     const bus = createBus({ plugins: this.#plugins(store), settings: this.#settings(), runtime })
     const life = { runtime, store, bus }

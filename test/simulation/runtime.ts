@@ -14,8 +14,8 @@ export interface SimulatedRuntime extends Runtime {
   readonly halted: boolean
 }
 
-/** @param skewMs how far the wall clock of this machine is off */
-export function simulatedRuntime(world: World, owner: string, skewMs: number): SimulatedRuntime {
+/** @param clock what the wall clock of this machine shows */
+export function simulatedRuntime(world: World, owner: string, clock: () => number): SimulatedRuntime {
   const random = world.random.fork()
   const bornAt = world.now
   let halted = false
@@ -24,7 +24,7 @@ export function simulatedRuntime(world: World, owner: string, skewMs: number): S
       if (!halted) task()
     })
   return {
-    now: () => Math.floor(EPOCH_MS + world.now + skewMs),
+    now: clock,
     monotonic: () => world.now - bornAt,
     random: () => random.next(),
     id: () => world.id(),

@@ -13,12 +13,11 @@ import { APPLIED_TYPE, type Place, type Publication } from './publication.ts'
 import { EPOCH_MS } from './runtime.ts'
 import type { DiskConditions } from './store.ts'
 import { Traffic } from './traffic.ts'
+import { WallClocks } from './wall-clocks.ts'
 import type { Conditions } from './wire.ts'
 import { witness } from './witness.ts'
 import { type Violation, World } from './world.ts'
 
-/** Wall clocks are off by so much at most: of two of them, neither is ahead of the other by more than the bound. */
-const MAX_SKEW_MS = 25_000
 const RETRY_DELAY_MS = 2_000
 const ACQUAINTANCE_MS = 90_000
 const PUBLISHING_MS = 60_000
@@ -54,7 +53,7 @@ class Scenario {
   readonly #seed: number
   readonly #world: World
   readonly #plan: Plan
-  readonly #skews: ReadonlyMap<string, number>
+  readonly #clocks: WallClocks
   readonly #ledger: Ledger
   readonly #traffic: Traffic
   readonly #network: Network
@@ -69,10 +68,8 @@ class Scenario {
     this.#world = new World(seed)
     this.#plan = drawPlan(this.#world.random.fork())
     const { places, neighbours, faults } = this.#plan
-    this.#skews = new Map(
-      places.map(({ name }) => [name, faults.skew ? this.#world.random.between(-MAX_SKEW_MS, MAX_SKEW_MS) : 0]),
-    )
-    const clock = (host: string) => this.#clock(host)
+    this.#clocks = new WallClocks(this.#world, seed, places, faults.skew)
+    const clock = (host: string) => this.#clocks.now(host)
     this.#ledger = new Ledger(places, (invariant, detail) => this.#world.violate(invariant, detail), clock)
     this.#traffic = new Traffic(this.#world, this.#ledger)
     this.#network = new Network(this.#world, this.#traffic, this.#conditions())
@@ -127,12 +124,13 @@ class Scenario {
   }
 
   async #finish(): Promise<void> {
-    const done = await this.#run(() => this.#invariants.finished, CONVERGENCE_MS)
+    const clockMs = this.#clocks.setRight()
+    const done = await this.#run(() => this.#invariants.finished, CONVERGENCE_MS + clockMs)
     if (this.#world.violation) return
     const lacks = this.#invariants.unfinished()
     if (!done) this.#world.violate('everything arrives', `${lacks.length} lacking: ${lacks.slice(0, 8).join('; ')}`)
     const { faults, acquainted, links } = this.#plan
-    const disturbed = Object.values(faults).some((on) => on) || !acquainted
+    const disturbed = Object.values(faults).some((on) => on) || !acquainted || this.#clocks.astray !== undefined
     const most = this.#traffic.mostHops
     if (!disturbed && most > 2 * links) this.#world.violate('at most two sends a link', `${most} on ${links} links`)
   }
@@ -168,10 +166,10 @@ class Scenario {
       name,
       tags,
       peers: peers.get(name) ?? [],
-      skewMs: this.#skews.get(name) as number,
+      clock: () => this.#clocks.now(name),
       settings: { retryDelayMs: RETRY_DELAY_MS },
       diskConditions: () => this.#diskConditions(),
-      witness: () => witness(this.#world, this.#ledger, this.#traffic, name, RETRY_DELAY_MS),
+      witness: () => witness(this.#world, this.#ledger, this.#traffic, this.#clocks, name, RETRY_DELAY_MS),
       operator: () => operator(this.#world, name, this.#plan.faults, () => !this.#peace),
       sabotage: sabotage.plugins ?? ((plugins: readonly Plugin[]) => plugins),
     }
@@ -193,11 +191,6 @@ class Scenario {
     })
   }
 
-  /** What the wall clock of a host says. */
-  #clock(host: string): number {
-    return EPOCH_MS + this.#world.now + (this.#skews.get(host) as number)
-  }
-
   #expiry(): number {
     return Math.floor(EPOCH_MS + this.#world.now + this.#world.random.between(0, 2 * PUBLISHING_MS))
   }
@@ -207,7 +200,7 @@ class Scenario {
     const [home, ...others] = homes
     const { random } = this.#world
     if (!this.#plan.faults.delays || home === undefined || others.length > 0 || random.chance(0.6)) return undefined
-    return Math.floor(this.#clock(home) + random.between(0, 2 * PUBLISHING_MS))
+    return Math.floor(this.#clocks.now(home) + random.between(0, 2 * PUBLISHING_MS))
   }
 
   #schedulePublications(): void {

@@ -3,7 +3,11 @@ import type { Ledger } from './ledger.ts'
 import { isFor } from './publication.ts'
 import type { Traffic } from './traffic.ts'
 import { hostOf } from './transport.ts'
+import type { WallClocks } from './wall-clocks.ts'
 import type { World } from './world.ts'
+
+/** A stamp may be ahead of local time by so much. */
+const MAX_AHEAD_MS = 60_000
 
 declare module '../../core/index.ts' {
   interface MessageTypes {
@@ -12,7 +16,14 @@ declare module '../../core/index.ts' {
 }
 
 /** A plugin inside of a simulated bus: handles the type that instances apply, and tells what the bus says of itself. */
-export function witness(world: World, ledger: Ledger, traffic: Traffic, host: string, retryDelayMs: number): Plugin {
+export function witness(
+  world: World,
+  ledger: Ledger,
+  traffic: Traffic,
+  clocks: WallClocks,
+  host: string,
+  retryDelayMs: number,
+): Plugin {
   const progress = new Map<string, number>()
   return {
     name: 'witness',
@@ -21,7 +32,12 @@ export function witness(world: World, ledger: Ledger, traffic: Traffic, host: st
         schema: { type: 'object', required: ['key', 'value'], properties: { key: { type: 'string' }, value: true } },
         orderingKey: ({ key }) => key,
         apply: (messages) => {
-          for (const message of messages) handled(world, ledger, host, message.messageId, message.raw('value'))
+          for (const message of messages) {
+            const ahead = Number(message.version?.slice(0, 13)) - clocks.latest(host)
+            if (ahead > MAX_AHEAD_MS)
+              world.violate('nothing is handled ahead of time', `${message.messageId} at ${host}`)
+            handled(world, ledger, host, message.messageId, message.raw('value'))
+          }
         },
       })
       kernel.hooks.settled.tap(({ recipient, message }) => {

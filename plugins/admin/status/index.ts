@@ -45,14 +45,15 @@ function connections(kernel: Kernel) {
   const ledger = new Map(kernel.ledger().map((row) => [row.recipient, row]))
   const circuits = kernel.find('circuits')?.open ?? []
   return kernel.recipients().map((recipient) => {
-    const { name, role, tags, durable, connected, inFlight, deferred, pending } = recipient
+    const { name, role, tags, durable, connected, inFlight, deferred, pending, clockAheadMs } = recipient
     const { recipient: _, oldestPendingAt, ...sums } = ledger.get(name) ?? {}
     const about = { id: name, name, role, tags: [...tags], durable }
     const seen = { address: addresses.get(recipient), lastSeenAt: isoTime(recipient.lastSeenAt) }
+    const clock = { clockSkewSeconds: clockAheadMs === undefined ? undefined : clockAheadMs / 1000 }
     const state = { state: connected ? 'linked' : 'away', connected, ...seen }
     const figures = { inFlight, deferred, backlog: pending, oldestPendingAt: isoTime(oldestPendingAt), sums }
     const openTypes = circuits.filter((circuit) => circuit.recipient === recipient).map((one) => openType(kernel, one))
-    return { ...about, ...state, ...figures, ...dialling(recipient), openTypes }
+    return { ...about, ...state, ...clock, ...figures, ...dialling(recipient), openTypes }
   })
 }
 

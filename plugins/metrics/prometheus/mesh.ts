@@ -44,6 +44,13 @@ export function measureMesh(kernel: Kernel, registry: Registry): void {
     labels: ['recipient'],
   }
   gauge(registry, circuits, () => openCircuits(kernel.recipients()))
+
+  const skew = {
+    name: 'peer_clock_skew_seconds',
+    help: 'How far the clock of a linked instance is ahead of this one, negative when it is behind, for the first hundred.',
+    labels: ['peer'],
+  }
+  gauge(registry, skew, () => skews(kernel.recipients()))
 }
 
 /** One that is half-open has not proved itself yet. */
@@ -53,6 +60,11 @@ function openCircuits(recipients: readonly Recipient[]): readonly Sample[] {
     labels: { recipient: name },
     value: circuit?.state === 'closed' ? 0 : 1,
   }))
+}
+
+function skews(recipients: readonly Recipient[]): readonly Sample[] {
+  const known = recipients.filter(({ clockAheadMs }) => clockAheadMs !== undefined).slice(0, MAX_NAMED)
+  return known.map(({ name, clockAheadMs = 0 }) => ({ labels: { peer: name }, value: clockAheadMs / 1000 }))
 }
 
 function byConnection(recipients: readonly Recipient[], role: Recipient['role']): readonly Sample[] {

@@ -43,15 +43,19 @@ describe('health', () => {
     const { ask } = await started({ live: well, ready: ill, info: well })
     const store = { name: 'store', probe: 'ready', ok: true }
     const apply = { name: 'apply', probe: 'ready', ok: true }
+    const clock = { name: 'clock', probe: 'ready', ok: true }
     const bus = { name: 'bus', probe: 'ready', ok: true }
     const live = { name: 'a live check', probe: 'live', ok: true }
     const ready = { name: 'a ready check', probe: 'ready', ok: false, detail: 'the disk is full' }
     const info = { name: 'a info check', probe: 'info', ok: true }
     expect((await ask('/livez')).body).to.deep.equal({ status: 'ok', checks: [live] })
-    expect((await ask('/readyz')).body).to.deep.equal({ status: 'failing', checks: [store, bus, live, ready, apply] })
+    expect((await ask('/readyz')).body).to.deep.equal({
+      status: 'failing',
+      checks: [store, bus, live, ready, apply, clock],
+    })
     expect((await ask('/healthz')).body).to.deep.equal({
       status: 'failing',
-      checks: [store, bus, live, ready, info, apply],
+      checks: [store, bus, live, ready, info, apply, clock],
     })
   })
 

@@ -3,6 +3,7 @@ import { VERSION } from '../../../core/index.ts'
 import { statusApi } from '../../../plugins/admin/status/index.ts'
 import { circuitBreaker } from '../../../plugins/delivery/circuit-breaker.ts'
 import { republish } from '../../../plugins/delivery/republish.ts'
+import { hello } from '../../../plugins/messages/hello.ts'
 import { nack } from '../../../plugins/messages/nack.ts'
 import { memoryState } from '../../../plugins/state/memory.ts'
 import { closeAll, eventually, publish, startBus } from './support.ts'
@@ -85,6 +86,18 @@ describe('status-api', () => {
       return items.some(({ deferred }) => deferred === 1)
     }
     await eventually(waiting)
+  })
+
+  it('says how far the clock of a linked instance is ahead', async () => {
+    const { ask, connect } = await startBus({ plugins: [hello(), statusApi()] })
+    const instance = connect({ instanceId: 'gcp-1', role: 'instance' })
+    instance.send({ type: 'HELLO', tags: [], time: Date.now() - 3_600_000, agrees: 1 })
+    const skew = async () => {
+      const { items } = (await ask('/api/v1/connections')).body as { items: readonly { clockSkewSeconds?: number }[] }
+      return items.map(({ clockSkewSeconds }) => clockSkewSeconds).find((seconds) => seconds !== undefined) ?? 0
+    }
+    await eventually(async () => (await skew()) !== 0)
+    expect(await skew()).to.be.closeTo(-3_600, 5)
   })
 
   it('says how it stands with dialling a peer', async () => {

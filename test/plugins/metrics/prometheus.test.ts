@@ -7,6 +7,7 @@ import { circuitBreaker } from '../../../plugins/delivery/circuit-breaker.ts'
 import { replay } from '../../../plugins/delivery/replay.ts'
 import { republish } from '../../../plugins/delivery/republish.ts'
 import { deleteKey } from '../../../plugins/messages/del.ts'
+import { hello } from '../../../plugins/messages/hello.ts'
 import { nack } from '../../../plugins/messages/nack.ts'
 import { prometheus } from '../../../plugins/metrics/prometheus/index.ts'
 import { memoryState } from '../../../plugins/state/memory.ts'
@@ -362,6 +363,20 @@ describe('prometheus', () => {
     listener.send({ type: 'ACK', messageId: 'm-2' })
     await eventually(async () => (await series('delivery_circuits_open{type="SK"}')) === 0)
     expect(await series('delivery_circuit_openings_total')).to.equal(1)
+  })
+
+  it('measures the clocks of linked instances, of no more than have a name', async () => {
+    const { connect, series, text } = await startMetered({ plugins: [hello()] })
+    const skewed = connect({ instanceId: 'gcp-1', role: 'instance' })
+    skewed.send({ type: 'HELLO', tags: [], time: Date.now() + 3_600_000, agrees: 0 })
+    connect({ instanceId: 'silent', role: 'instance' })
+    connect({ instanceId: 'pi-1' }).send({ type: 'HELLO', tags: [], time: 0 })
+    await eventually(async () => (await series('peer_clock_skew_seconds{peer="gcp-1"}')) !== undefined)
+    expect(await series('peer_clock_skew_seconds{peer="gcp-1"}')).to.be.closeTo(3_600, 5)
+    const lines = seriesOf(await text()).filter((line) => line.startsWith('slipstream_peer_clock_skew_seconds'))
+    expect(lines).to.have.lengthOf(1)
+    skewed.close()
+    await eventually(async () => !(await text()).includes('slipstream_peer_clock_skew_seconds{'))
   })
 
   it('tells which links have an open circuit, of a hundred peers at most', async () => {
