@@ -25,7 +25,7 @@ export interface RetentionOptions {
  * @param options.deadLetterDays how long a dead letter can be replayed
  * @param options.absentDays how long a recipient may be away before what waits for it is forgotten, which leaves one dead
  *   letter with the number; names that are not in the configuration are free again then
- * @param options.maxBacklogMessages how many messages may wait for a recipient that is away, and
+ * @param options.maxBacklogMessages how many messages may wait for a recipient that has been away for 10 minutes, and
  * @param options.maxBacklogBytes how many bytes of texts: more are collapsed, where their types allow it, or else forgotten as
  *   after `absentDays`; without them, only time and the disk budget set bounds
  */

@@ -16,6 +16,10 @@ export function usedBytes(database: Database): number {
 /** How far the file can grow: as far as it was allowed to, or as its disk has room. */
 export function capacityBytes(database: Database, path: string): number {
   const allowed = pragmaNumber(database, 'max_page_count') * pragmaNumber(database, 'page_size')
-  const { bavail, bsize } = statfsSync(dirname(path))
-  return Math.min(allowed, fileBytes(path) + bavail * bsize)
+  return Math.min(allowed, fileBytes(path) + roomOn(statfsSync(dirname(path))))
+}
+
+/** Room that is left, in bytes. A file system that does not say how large it is does not say that it is full either. */
+export function roomOn({ blocks, bavail, bsize }: { blocks: number; bavail: number; bsize: number }): number {
+  return blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize
 }
