@@ -2,7 +2,7 @@ import type { HybridClock } from './hybrid-clock.ts'
 import { type Message, type Sequence, SINGLETON_GROUP } from './message.ts'
 import type { AnyMessageType } from './message-type.ts'
 import { ProtocolFault } from './protocol/fault.ts'
-import { HOP_FIELDS, isId, ORIGIN_FIELDS } from './protocol/fields.ts'
+import { DEFAULT_PRIORITY, HOP_FIELDS, isId, ORIGIN_FIELDS } from './protocol/fields.ts'
 import { MAX_PATH_LENGTH } from './protocol/limits.ts'
 import type { Received } from './protocol/received.ts'
 import { member, withMembers, withoutMembers } from './protocol/text.ts'
@@ -179,13 +179,14 @@ type Fields = Pick<
 
 function build(received: Received, fields: Fields): Message {
   const { text, members, body } = received
-  const { targetedTags, targetInstanceId, expiresAt } = body as Partial<Message>
+  const { targetedTags, targetInstanceId, expiresAt, priority = DEFAULT_PRIORITY } = body as Partial<Message>
   return Object.freeze({
     type: received.type,
     targetedTags: targetedTags ?? [],
     targetInstanceId,
     expiresAt,
     scheduledFor: undefined,
+    priority,
     fingerprint: received.fingerprint(),
     body,
     raw(name: string) {

@@ -1,3 +1,5 @@
+import { type Held, PriorityLane } from './priority-lane.ts'
+import { MAX_PRIORITY } from './protocol/fields.ts'
 import { RevivedPlaces } from './revived-places.ts'
 import type { PendingDelivery, RecipientKey, Store } from './store.ts'
 
@@ -9,23 +11,20 @@ const RECALL_MESSAGES = 64
 const REFILL = Object.freeze({ messages: 256, bytes: 1024 * 1024 })
 
 /**
- * What waits for one recipient, oldest first: the next deliveries in memory, all others in the store. Deliveries that are
- * committed while it keeps up never leave memory; once it falls behind they are read back when their turn comes.
+ * What waits for one recipient, a higher lane before a lower one and within a lane the oldest first: the next deliveries in
+ * memory, all others in the store. Deliveries that are committed while it keeps up never leave memory; once it falls behind
+ * they are read back when their turn comes.
+ *
+ * Nothing is taken from a lane while the store may hold something for a higher one: it might be older and of the same key.
  */
 export class Backlog {
   readonly #store: Store
   readonly #key: () => RecipientKey
-  #ready: PendingDelivery[] = []
-  /** Place of the next delivery in `#ready`: cheaper than shifting an array. */
-  #next = 0
-  #heldCharacters = 0
-  /** The greatest place in the store that was held so far. */
-  #last = 0
-  /** Whether the store holds deliveries behind `#last`. */
-  #behind: boolean
+  /** By priority. */
+  #lanes: readonly PriorityLane[] = []
+  #held: Held = { messages: 0, characters: 0 }
   #reading = false
-  #offeredWhileReading = false
-  /** Places at or before `#last` that wait again. They are read before anything else. */
+  /** Places that were passed and wait again. They are read before anything else. */
   readonly #revived = new RevivedPlaces()
   /** Whether dead letters are being revived: what is read meanwhile may hold some of them, or not. */
   #reviving = false
@@ -33,39 +32,37 @@ export class Backlog {
   #generation = 0
   /** Deliveries that were taken and neither settled nor given back. */
   #taken = 0
-  /** Deliveries that wait in the store behind `#last`, as far as is known. */
-  #unread: number
+  /** Deliveries that wait in the store and are not held, as far as is known. */
+  #unread = 0
 
   constructor(store: Store, key: () => RecipientKey, pending: number) {
     this.#store = store
     this.#key = key
-    this.#unread = pending
-    this.#behind = pending > 0
+    this.#begin(pending)
   }
 
   /** Deliveries that are not settled, held or not, in flight or not. */
   get pending(): number {
-    return this.#unread + this.#revived.size + this.#held + this.#taken
+    return this.#unread + this.#revived.size + this.#held.messages + this.#taken
   }
 
-  /** Whether reading from the store would bring more. */
+  /** Whether reading from the store would bring what goes next. */
   get wantsRefill(): boolean {
     if (this.#reading || this.#reviving) return false
-    return this.#revived.size > 0 ? !this.#isFull : this.#behind && this.#held === 0
+    return this.#mayRecall || this.#top?.size === 0
   }
 
   /** A delivery that was committed just now. */
   offer(delivery: PendingDelivery): void {
+    const lane = this.#laneOf(delivery)
     // It was read from the store already, between its commit and now.
-    if (delivery.seq <= this.#last) return
-    if (this.#reading) this.#offeredWhileReading = true
-    if (this.#behind || this.#isFull) {
-      this.#behind = true
+    if (delivery.seq <= lane.last) return
+    if (this.#reading || lane.behind || !this.#makeRoom(delivery.lane)) {
+      lane.miss()
       this.#unread++
-      return
+    } else {
+      lane.append(delivery)
     }
-    this.#hold([delivery])
-    this.#last = delivery.seq
   }
 
   /** Dead letters are about to be revived: nothing is read until `revive` says which. */
@@ -76,13 +73,14 @@ export class Backlog {
 
   /** At these places, deliveries are pending again; or may be, if the store could not say. */
   revive(places: readonly number[]): void {
-    const passed = places.filter((seq) => seq <= this.#last)
+    const last = Math.max(...this.#lanes.map((lane) => lane.last))
+    const passed = places.filter((seq) => seq <= last)
     this.#reviving = false
     this.#revived.add(passed)
-    // Those behind what was read so far are read in their turn.
+    // Those behind all that was read so far are read in their turn, in whatever lanes they wait.
     if (passed.length === places.length) return
     this.#unread += places.length - passed.length
-    this.#behind = true
+    this.doubt()
   }
 
   /** Reads deliveries anew that were taken before. Those that are not pending any more are left out. */
@@ -92,38 +90,30 @@ export class Backlog {
 
   /** Whether all deliveries up to that place have been taken. */
   isPast(seq: number): boolean {
-    const next = this.#ready[this.#next]
-    return !(next && next.seq <= seq) && (!this.#behind || this.#last >= seq)
+    return this.#lanes.every((lane) => lane.isPast(seq))
   }
 
   /** Whether a delivery of that ordering key may not have been taken yet. */
   mayHold(key: string): boolean {
-    return this.#behind || this.#ready.some(({ message }, place) => place >= this.#next && message.orderingKey === key)
+    return this.#lanes.some((lane) => lane.mayHold(key))
   }
 
   /** The store could not say what became of a group: there may be deliveries that nobody has offered. */
   doubt(): void {
-    this.#behind = true
-    if (this.#reading) this.#offeredWhileReading = true
+    for (const lane of this.#lanes) lane.miss()
   }
 
-  /** The next delivery in memory. */
+  /** The next delivery, when it is in memory. */
   take(): PendingDelivery | undefined {
-    const delivery = this.#ready[this.#next]
-    if (!delivery) return undefined
-    this.#heldCharacters -= delivery.message.text.length
-    this.#taken++
-    if (++this.#next === this.#ready.length) {
-      this.#ready = []
-      this.#next = 0
-    }
+    const delivery = this.#top?.take()
+    if (delivery) this.#taken++
     return delivery
   }
 
   /** Deliveries that were taken and could not be brought: they come first again, in their old order. */
   giveBack(deliveries: readonly PendingDelivery[]): void {
     this.#taken -= deliveries.length
-    this.#insert(deliveries)
+    this.#putBack(deliveries)
   }
 
   settled(): void {
@@ -134,11 +124,11 @@ export class Backlog {
   async refill(): Promise<boolean> {
     const generation = this.#generation
     this.#reading = true
-    this.#offeredWhileReading = false
+    for (const lane of this.#lanes) lane.reading()
     try {
-      if (this.#revived.size > 0) await this.#recallRevived(generation)
+      if (this.#mayRecall) await this.#recallRevived(generation)
       else await this.#readOn(generation)
-      return this.#held > 0 || this.#behind || this.#revived.size > 0
+      return this.#top !== undefined || this.#revived.size > 0
     } finally {
       if (generation === this.#generation) this.#reading = false
     }
@@ -147,23 +137,31 @@ export class Backlog {
   /** Forgets what is held and reads everything anew: the deliveries of two names were united. */
   reload(pending: number): void {
     this.#discardReading()
-    this.#ready = []
-    this.#next = 0
-    this.#heldCharacters = 0
-    this.#last = 0
+    this.#begin(pending)
+  }
+
+  #begin(pending: number): void {
+    this.#held = { messages: 0, characters: 0 }
+    this.#lanes = Array.from({ length: MAX_PRIORITY + 1 }, () => new PriorityLane(this.#held, pending > 0))
     this.#taken = 0
     this.#unread = pending
-    this.#behind = pending > 0
     this.#revived.drop(this.#revived.size)
   }
 
   async #readOn(generation: number): Promise<void> {
-    const deliveries = await this.#store.pending(this.#key(), this.#last, REFILL)
-    if (generation !== this.#generation) return
-    this.#hold(deliveries)
-    this.#last = deliveries.at(-1)?.seq ?? this.#last
-    this.#behind = deliveries.length > 0 || this.#offeredWhileReading
-    this.#unread = this.#behind ? Math.max(0, this.#unread - deliveries.length) : 0
+    const places = this.#lanes.map(({ last }) => last)
+    const deliveries = await this.#store.pending(this.#key(), places, REFILL)
+    if (generation === this.#generation) this.#keep(deliveries)
+  }
+
+  /** What the store gave is all there is of the lanes above the last one. */
+  #keep(deliveries: readonly PendingDelivery[]): void {
+    for (const delivery of deliveries) this.#laneOf(delivery).append(delivery)
+    const last = deliveries.at(-1)?.lane ?? -1
+    for (let lane = MAX_PRIORITY; lane >= 0 && lane >= last; lane--) this.#lane(lane).read(lane > last)
+    const unread = this.#unread - deliveries.length + this.#revived.remove(deliveries)
+    this.#unread = this.#lanes.some(({ behind }) => behind) ? Math.max(0, unread) : 0
+    if (deliveries[0]) this.#makeRoom(deliveries[0].lane)
   }
 
   async #recallRevived(generation: number): Promise<void> {
@@ -171,7 +169,18 @@ export class Backlog {
     const deliveries = await this.#store.recall(this.#key(), places)
     if (generation !== this.#generation) return
     this.#revived.drop(places.length)
-    this.#insert(deliveries)
+    const passed = deliveries.filter((delivery) => delivery.seq <= this.#laneOf(delivery).last)
+    this.#putBack(passed)
+    for (const delivery of deliveries) {
+      if (passed.includes(delivery)) continue
+      // Its lane has not come so far: it is read in its turn.
+      this.#laneOf(delivery).miss()
+      this.#unread++
+    }
+  }
+
+  get #mayRecall(): boolean {
+    return this.#revived.size > 0 && !this.#isFull
   }
 
   #discardReading(): void {
@@ -179,27 +188,36 @@ export class Backlog {
     this.#reading = false
   }
 
-  get #held(): number {
-    return this.#ready.length - this.#next
+  #putBack(deliveries: readonly PendingDelivery[]): void {
+    for (const lane of new Set(deliveries.map((delivery) => this.#laneOf(delivery)))) {
+      lane.putBack(deliveries.filter((delivery) => this.#laneOf(delivery) === lane))
+    }
+  }
+
+  /** Whether there is room for one more delivery of that lane. Those of lower lanes make room for it. */
+  #makeRoom(priority: number): boolean {
+    for (let lower = 0; lower < priority && this.#isFull; lower++) this.#unread += this.#lane(lower).release()
+    return !this.#isFull
   }
 
   get #isFull(): boolean {
-    return this.#held >= MAX_HELD_MESSAGES || this.#heldCharacters >= MAX_HELD_CHARACTERS
+    return this.#held.messages >= MAX_HELD_MESSAGES || this.#held.characters >= MAX_HELD_CHARACTERS
   }
 
-  /** Holds deliveries that have their places among those that are held. */
-  #insert(deliveries: readonly PendingDelivery[]): void {
-    if (deliveries.length === 0) return
-    this.#ready = this.#ready.slice(this.#next)
-    this.#next = 0
-    this.#hold(deliveries)
-    this.#ready.sort((one, other) => one.seq - other.seq)
-  }
-
-  #hold(deliveries: readonly PendingDelivery[]): void {
-    for (const delivery of deliveries) {
-      this.#ready.push(delivery)
-      this.#heldCharacters += delivery.message.text.length
+  /** The lane whose turn it is. */
+  get #top(): PriorityLane | undefined {
+    for (let priority = MAX_PRIORITY; priority >= 0; priority--) {
+      const lane = this.#lanes[priority] as PriorityLane
+      if (lane.waits) return lane
     }
+    return undefined
+  }
+
+  #laneOf({ lane }: PendingDelivery): PriorityLane {
+    return this.#lane(lane)
+  }
+
+  #lane(priority: number): PriorityLane {
+    return this.#lanes[priority] as PriorityLane
   }
 }

@@ -1,6 +1,7 @@
 import type { Applier } from './applier.ts'
 import type { Arrival } from './events.ts'
 import type { Message } from './message.ts'
+import { DEFAULT_PRIORITY } from './protocol/fields.ts'
 import { type DurableRecipient, isStored, LiveRecipient, type Recipient, type StoredRecipient } from './recipient.ts'
 import type { Recipients } from './recipients.ts'
 import { Route } from './route.ts'
@@ -63,9 +64,13 @@ export class Forwarder {
     arrivals.forEach(({ message, route }, index) => {
       const verdict = verdicts[index] as StoreVerdict
       if (verdict.status !== 'stored') return
-      const { seq } = verdict
-      const delivery: PendingDelivery = { seq, message: toStored(message, seq, now), attempts: NO_ATTEMPTS, dueAt: 0 }
-      for (const recipient of present(route, message)) this.#offer(recipient, delivery, touched)
+      const { seq, lanes } = verdict
+      const stored = toStored(message, seq, now)
+      const delivery = { seq, lane: DEFAULT_PRIORITY, message: stored, attempts: NO_ATTEMPTS, dueAt: 0 }
+      for (const recipient of present(route, message)) {
+        const lane = lanes?.get(recipient.key as RecipientKey)
+        this.#offer(recipient, lane === undefined ? delivery : { ...delivery, lane }, touched)
+      }
     })
     for (const { outbox } of touched) outbox.pump()
   }

@@ -54,7 +54,7 @@ export type {
 export { type Kernel, type Plugin, type PluginReport, type Services, Stage, type WindowDeclarations } from './plugin.ts'
 export { checkPlugins } from './plugins.ts'
 export { type NackCode, ProtocolFault } from './protocol/fault.ts'
-export { ID_PATTERN, isId } from './protocol/fields.ts'
+export { DEFAULT_PRIORITY, ID_PATTERN, isId, MAX_PRIORITY } from './protocol/fields.ts'
 export { entryLimits, type FrameLimits, linkLimits, MAX_PATH_LENGTH } from './protocol/limits.ts'
 export type { Received } from './protocol/received.ts'
 export { type Member, scanItems, scanMembers } from './protocol/scan.ts'
@@ -112,6 +112,7 @@ export type {
   DeliveryChanges,
   DueMessages,
   Entry,
+  LanePlaces,
   LedgerRow,
   PendingDelivery,
   PendingLimit,

@@ -46,6 +46,8 @@ export interface Message<Body = Readonly<Record<string, unknown>>> {
    * until it does. Undefined when it has entered.
    */
   readonly scheduledFor: number | undefined
+  /** 0 to 9: which keys go first when many messages wait; 9 before all others. */
+  readonly priority: number
   /** Everyone it passed before it came here, oldest first: the publisher's name if it has one, then each instance. */
   readonly path: readonly string[]
   /** The message's own JSON, without hop fields. */

@@ -25,6 +25,15 @@ export class RevivedPlaces {
     else this.#places = [...new Set([...this.#places, ...places])].sort((one, other) => one - other)
   }
 
+  /** Forgets those that were read otherwise. Returns how many. */
+  remove(read: readonly { readonly seq: number }[]): number {
+    if (this.#places.length === 0) return 0
+    const before = this.#places.length
+    const seqs = new Set(read.map(({ seq }) => seq))
+    this.#places = this.#places.filter((place) => !seqs.has(place))
+    return before - this.#places.length
+  }
+
   /** Forgets the first ones. */
   drop(count: number): void {
     this.#places = this.#places.slice(count)

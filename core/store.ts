@@ -32,6 +32,9 @@ export interface Store {
    * from now on for as long as it is kept. An entry that `releases` it takes its stead in the same transaction: it is stored
    * whatever its id, which is remembered for as long again; when the scheduled one is gone, it is a `duplicate`.
    *
+   * A delivery waits in the lane of its message's priority; but when deliveries of the same ordering key wait for that
+   * recipient in a lower one, in the lowest of these. So a key is never reordered.
+   *
    * A rejected promise is indeterminate: everything or nothing of the batch may be on disk. Nobody may be told either;
    * writing the same batch again leaves each message stored once. `SLP_STORE_FAILED` may pass (a full disk);
    * after `SLP_STORE_LOST` (a failed sync, a corrupt file) the store writes nothing more until it is opened anew.
@@ -39,11 +42,12 @@ export interface Store {
   write(batch: Batch): Promise<readonly StoreVerdict[]>
 
   /**
-   * Deliveries of a recipient that are not settled, with `seq` greater than `after`, oldest first; as many as fit into
-   * `limit`, but one at least when there is any. One whose message was altered on disk is never given; it becomes a dead
-   * letter `INTEGRITY`.
+   * Deliveries of a recipient that are not settled, all of one moment: those of a higher lane before those of a lower one,
+   * within a lane the oldest first, and of each lane those whose `seq` is greater than what `after` says for it. As many as
+   * fit into `limit`, but one at least when there is any. One whose message was altered on disk is never given; it becomes
+   * a dead letter `INTEGRITY`.
    */
-  pending(recipient: RecipientKey, after: number, limit: PendingLimit): Promise<readonly PendingDelivery[]>
+  pending(recipient: RecipientKey, after: LanePlaces, limit: PendingLimit): Promise<readonly PendingDelivery[]>
 
   /**
    * Those of these deliveries of a recipient that are still not settled, each once, oldest first. How many are asked for
@@ -72,7 +76,8 @@ export interface Store {
    * Gives the recipient `from` the name `to`: a configured peer whose id has become known. Deliveries of both are united
    * under one key, their sums and dead letters as well: of two deliveries of one message, one is `collapsed`. Those of
    * messages that have passed `to` already are settled. The URL stays with it, and so does the later time of the two at
-   * which they were last seen.
+   * which they were last seen. When deliveries wait under both names, all of them wait in the lane of the default priority
+   * from then on: who is to go first is known by their age alone.
    * Renaming a second time does no harm; a name that was never saved is refused with `SLP_RECIPIENT_UNKNOWN`.
    */
   renameRecipient(from: string, to: string): Promise<{ readonly key: RecipientKey; readonly pending: number }>
@@ -132,7 +137,8 @@ export interface Store {
 
   /**
    * Makes deliveries again of dead letters that a job has selected, with the ids and places that they had and no attempts
-   * counted, and counts them in the job, in one transaction. Resolves to them, oldest first. Those that are gone, whose
+   * counted, and counts them in the job, in one transaction. Each waits in the lane that it died in, or in the nearest one
+   * in which it keeps its place among the deliveries of its key. Resolves to them, oldest first. Those that are gone, whose
    * recipient is forgotten, or whose message was altered on disk are skipped; so is one that is a delivery already. When
    * nothing of the selection is left after that, the job is done.
    *
@@ -364,6 +370,8 @@ export type StoreVerdict =
   | {
       readonly status: 'stored' /** Its place in this store; later messages have greater ones. */
       readonly seq: number
+      /** The lanes of its deliveries, by recipient, where they are not that of the default priority. */
+      readonly lanes?: ReadonlyMap<RecipientKey, number>
     }
   | { readonly status: 'scheduled' }
   | { readonly status: 'duplicate' /** How many recipients it had when it was stored. */; readonly recipients: number }
@@ -392,6 +400,9 @@ export interface SavedRecipient extends RecipientRecord {
   readonly pending: number
 }
 
+/** For each lane a place in the store, 0 where nothing is said: the index is the lane. */
+export type LanePlaces = readonly number[]
+
 export interface PendingLimit {
   readonly messages: number
   readonly bytes: number
@@ -399,6 +410,8 @@ export interface PendingLimit {
 
 export interface PendingDelivery {
   readonly seq: number
+  /** The priority that it has on its way: 0 to 9, and 9 goes first. Within a lane the older one goes first. */
+  readonly lane: number
   readonly message: StoredMessage
   readonly attempts: Attempts
   /** Not before this time, in milliseconds since the epoch; 0: at once. */

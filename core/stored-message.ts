@@ -1,4 +1,5 @@
 import { type Message, SINGLETON_GROUP } from './message.ts'
+import { DEFAULT_PRIORITY } from './protocol/fields.ts'
 import { linkLimits } from './protocol/limits.ts'
 import { scanMembers } from './protocol/scan.ts'
 import { fingerprint } from './protocol/text.ts'
@@ -31,6 +32,7 @@ export function readStored(
     targetInstanceId: body.targetInstanceId,
     expiresAt: body.expiresAt,
     scheduledFor: undefined,
+    priority: body.priority ?? DEFAULT_PRIORITY,
     path: stored.path,
     text,
     fingerprint: fingerprint(text, members),

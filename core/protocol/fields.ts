@@ -22,6 +22,11 @@ export function isId(value: unknown): value is string {
   return typeof value === 'string' && id.test(value)
 }
 
+/** Of two messages of different keys that wait for one recipient, the one with the greater priority goes first. */
+export const MAX_PRIORITY = 9
+/** Of messages that name none. */
+export const DEFAULT_PRIORITY = 4
+
 /** The members that a publisher may set on any message, as properties of a JSON Schema. */
 export const envelopeProperties = Object.freeze({
   type: { type: 'string', pattern: '^[A-Za-z0-9._:/-]{1,64}$' },
@@ -33,7 +38,7 @@ export const envelopeProperties = Object.freeze({
   targetInstanceId: { type: 'string', pattern: ID_PATTERN },
   expiresAt: { type: 'integer', minimum: 0 },
   notBefore: { type: 'integer', minimum: 0 },
-  priority: { type: 'integer', minimum: 0, maximum: 9 },
+  priority: { type: 'integer', minimum: 0, maximum: MAX_PRIORITY },
   correlationId: { type: 'string', pattern: ID_PATTERN },
   traceparent: { type: 'string', maxLength: 128 },
 })

@@ -1,4 +1,5 @@
 import { type Message, type Sequence, SINGLETON_GROUP } from '../message.ts'
+import { DEFAULT_PRIORITY } from '../protocol/fields.ts'
 import { scanMembers } from '../protocol/scan.ts'
 import { fingerprint } from '../protocol/text.ts'
 
@@ -12,6 +13,7 @@ export interface TestMessage {
   readonly version?: string
   readonly orderingKey?: string
   readonly expiresAt?: number
+  readonly priority?: number
   readonly notBefore?: number
   /** `notBefore` of a message that was accepted and has not entered yet. */
   readonly scheduledFor?: number
@@ -41,6 +43,7 @@ function testMessage(wish: TestMessage, n: number): Message {
     version: wish.version,
     orderingKey: wish.orderingKey,
     expiresAt: wish.expiresAt,
+    priority: wish.priority ?? DEFAULT_PRIORITY,
     scheduledFor: wish.scheduledFor,
     targetedTags: wish.targetedTags ?? [],
     targetInstanceId: wish.targetInstanceId,

@@ -4,6 +4,7 @@ import { deadLetterCases } from './store-cases/dead-letters.ts'
 import { failureCases } from './store-cases/failures.ts'
 import { ledgerCases } from './store-cases/ledger.ts'
 import { openingCases } from './store-cases/opening.ts'
+import { priorityCases } from './store-cases/priorities.ts'
 import { purgingCases } from './store-cases/purging.ts'
 import { readingCases } from './store-cases/reading.ts'
 import { recipientCases } from './store-cases/recipients.ts'
@@ -30,6 +31,7 @@ export function storeSuite(makeStore: () => StoreUnderTest): readonly StoreCase[
     ...repetitionCases,
     ...schedulingCases,
     ...readingCases,
+    ...priorityCases,
     ...recipientCases,
     ...absenceCases,
     ...collapsingCases,

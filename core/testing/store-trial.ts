@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Message } from '../message.ts'
+import { MAX_PRIORITY } from '../protocol/fields.ts'
 import type { ReplayId, ReplayJob, ReplayOrder } from '../replay.ts'
 import type {
   Attempts,
@@ -188,7 +189,8 @@ export class StoreTrial {
 
   /** Ids of the messages that wait for the recipient, in the order in which they are given. */
   async waiting(recipient: RecipientKey, after = 0, limit: Partial<PendingLimit> = {}): Promise<readonly string[]> {
-    const deliveries = await this.store.pending(recipient, after, { ...EVERYTHING, ...limit })
+    const places = Array.from({ length: MAX_PRIORITY + 1 }, () => after)
+    const deliveries = await this.store.pending(recipient, places, { ...EVERYTHING, ...limit })
     return deliveries.map(({ message }) => message.messageId)
   }
 

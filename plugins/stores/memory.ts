@@ -1,6 +1,7 @@
 import {
   type Batch,
   type Collapsed,
+  DEFAULT_PRIORITY,
   type DeadLetterFilter,
   type DeadLetterId,
   type DeadLetterList,
@@ -9,6 +10,7 @@ import {
   type DueMessages,
   type Entry,
   type FrozenReplay,
+  type LanePlaces,
   type LedgerRow,
   type Message,
   type PendingDelivery,
@@ -41,7 +43,8 @@ import {
 import { Accounts } from './memory/accounts.ts'
 import { type Grave, KeptDeadLetters } from './memory/dead-letters.ts'
 import { KeptMessages } from './memory/messages.ts'
-import { KeptRecipients, NO_ATTEMPTS, type Waiting } from './memory/recipients.ts'
+import { NO_ATTEMPTS, type Waiting } from './memory/queue.ts'
+import { KeptRecipients } from './memory/recipients.ts'
 import { KeptReplays } from './memory/replays.ts'
 import { KeptSchedule } from './memory/schedule.ts'
 import { type RememberOptions, rememberMs, rememberSchema } from './repetition.ts'
@@ -69,7 +72,7 @@ export class MemoryStore implements Store {
   readonly #messages: KeptMessages
   readonly #schedule = new KeptSchedule()
   readonly #accounts = new Accounts()
-  readonly #recipients = new KeptRecipients(this.#accounts)
+  readonly #recipients = new KeptRecipients(this.#accounts, (seq) => this.#messages.at(seq).orderingKey)
   readonly #deadLetters = new KeptDeadLetters({
     message: (seq) => this.#messages.at(seq),
     name: (key) => this.#accounts.of(key).name,
@@ -114,12 +117,11 @@ export class MemoryStore implements Store {
     return entries.map((entry) => this.#store(entry, now))
   }
 
-  async pending(recipient: RecipientKey, after: number, limit: PendingLimit): Promise<readonly PendingDelivery[]> {
+  async pending(recipient: RecipientKey, after: LanePlaces, limit: PendingLimit): Promise<readonly PendingDelivery[]> {
     this.#opened()
     const deliveries: PendingDelivery[] = []
     let bytes = 0
-    for (const [seq, waiting] of this.#recipients.waitingFor(recipient)) {
-      if (seq <= after) continue
+    for (const [seq, waiting] of this.#recipients.queueOf(recipient).behind(after)) {
       bytes += Buffer.byteLength(this.#messages.at(seq).text)
       if (deliveries.length > 0 && bytes > limit.bytes) break
       deliveries.push(this.#delivery(seq, waiting))
@@ -132,7 +134,7 @@ export class MemoryStore implements Store {
     this.#opened()
     const deliveries: PendingDelivery[] = []
     for (const seq of [...new Set(seqs)].sort((one, other) => one - other)) {
-      const waiting = this.#recipients.waitingFor(recipient).get(seq)
+      const waiting = this.#recipients.queueOf(recipient).get(seq)
       if (waiting) deliveries.push(this.#delivery(seq, waiting))
     }
     return deliveries
@@ -158,7 +160,7 @@ export class MemoryStore implements Store {
     const { key, gone } = this.#recipients.rename(from, to, (seq) => this.#messages.at(seq).path.includes(to))
     if (gone !== undefined) this.#deadLetters.move(gone, key)
     this.#closeAccounts()
-    return { key, pending: this.#recipients.waitingFor(key).size }
+    return { key, pending: this.#recipients.queueOf(key).size }
   }
 
   async forgetRecipient(recipient: RecipientKey): Promise<void> {
@@ -178,7 +180,7 @@ export class MemoryStore implements Store {
     if (this.#sweep?.recipient !== recipient) this.#sweep = { recipient, sweep: new Sweep() }
     const step = this.#sweep.sweep.step(this.#shelf(recipient), spaces, limit)
     if (step.done) this.#sweep = undefined
-    return { ...step, pending: this.#recipients.waitingFor(recipient).size }
+    return { ...step, pending: this.#recipients.queueOf(recipient).size }
   }
 
   async weigh(recipient: RecipientKey, after: number, limit: number): Promise<Weighed | undefined> {
@@ -257,7 +259,7 @@ export class MemoryStore implements Store {
     return this.#accounts.rows((key) => {
       const oldest = this.#recipients.oldest(key)
       const oldestPendingAt = oldest === undefined ? undefined : this.#messages.at(oldest).receivedAt
-      return { pending: this.#recipients.waitingFor(key).size, oldestPendingAt }
+      return { pending: this.#recipients.queueOf(key).size, oldestPendingAt }
     })
   }
 
@@ -322,13 +324,17 @@ export class MemoryStore implements Store {
     const wrong = recipients.find((key, index) => !this.#recipients.has(key) || recipients.indexOf(key) !== index)
     if (wrong !== undefined) return { status: 'rejected', reason: `recipient ${wrong} is unknown or named twice` }
     const seq = this.#messages.add(message, recipients.length, now)
-    for (const key of recipients) this.#recipients.deliver(key, seq)
+    const lanes = new Map<RecipientKey, number>()
+    for (const key of recipients) {
+      const { lane } = this.#recipients.deliver(key, seq, message.priority)
+      if (lane !== DEFAULT_PRIORITY) lanes.set(key, lane)
+    }
     if (releases !== undefined) this.#schedule.remove(releases)
-    return { status: 'stored', seq }
+    return lanes.size > 0 ? { status: 'stored', seq, lanes } : { status: 'stored', seq }
   }
 
-  #delivery(seq: number, { attempts, dueAt }: Waiting): PendingDelivery {
-    return { seq, message: this.#messages.at(seq), attempts, dueAt }
+  #delivery(seq: number, { lane, attempts, dueAt }: Waiting): PendingDelivery {
+    return { seq, lane, message: this.#messages.at(seq), attempts, dueAt }
   }
 
   #bury(death: Death, diedAt: number): void {
@@ -336,20 +342,20 @@ export class MemoryStore implements Store {
     const delivery = this.#recipients.remove(recipient, seq, 'dead')
     if (!delivery) return
     if (delivery.replay !== undefined) this.#replays.countFailure(delivery.replay)
-    this.#deadLetters.add({ ...death, diedAt, count: 1 })
+    this.#deadLetters.add({ ...death, lane: delivery.lane, diedAt, count: 1 })
   }
 
   /** What waits for a recipient, to be collapsed. */
   #shelf(recipient: RecipientKey): Shelf {
     const waiting = (seq: number): Shelved => this.#messages.at(seq)
     return {
-      last: () => [...this.#recipients.waitingFor(recipient).keys()].at(-1) ?? 0,
+      last: () => [...this.#recipients.queueOf(recipient).places].at(-1) ?? 0,
       read: (after, limit) =>
-        [...this.#recipients.waitingFor(recipient).keys()]
+        [...this.#recipients.queueOf(recipient).places]
           .filter((seq) => seq > after)
           .slice(0, limit)
           .map(waiting),
-      at: (seq) => (this.#recipients.waitingFor(recipient).has(seq) ? waiting(seq) : undefined),
+      at: (seq) => (this.#recipients.queueOf(recipient).get(seq) ? waiting(seq) : undefined),
       remove: (seq) => this.#recipients.remove(recipient, seq, 'collapsed'),
     }
   }
@@ -365,16 +371,17 @@ export class MemoryStore implements Store {
       this.#deadLetters.release([id])
       return undefined
     }
+    const { lane } = this.#deadLetters.at(id) as Grave
     this.#deadLetters.remove([id])
-    if (!this.#recipients.revive(recipient, seq, replay)) return undefined
-    return { recipient, seq, message: this.#messages.at(seq), attempts: NO_ATTEMPTS, dueAt: 0 }
+    const waiting = this.#recipients.revive(recipient, seq, lane, replay)
+    return waiting && { recipient, ...this.#delivery(seq, waiting) }
   }
 
   /** Places of the messages that are still needed. */
   #held(): ReadonlySet<number> {
     const held = new Set<number>()
     for (const { key } of this.#recipients.all()) {
-      for (const seq of this.#recipients.waitingFor(key).keys()) held.add(seq)
+      for (const seq of this.#recipients.queueOf(key).places) held.add(seq)
     }
     for (const { seq } of this.#deadLetters.all) if (seq !== undefined) held.add(seq)
     return held
@@ -391,6 +398,7 @@ function summaryOf(recipient: RecipientKey, count: number, diedAt: number): Grav
   return {
     recipient,
     seq: undefined,
+    lane: DEFAULT_PRIORITY,
     reason: 'RECIPIENT_FORGOTTEN',
     error: 'The recipient was forgotten with all that waited for it.',
     attempts: NO_ATTEMPTS,

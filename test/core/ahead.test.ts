@@ -4,7 +4,7 @@ import { Applier } from '../../core/applier.ts'
 import { Guard } from '../../core/guard.ts'
 import { createHooks } from '../../core/hooks.ts'
 import { HybridClock, MAX_CLOCK_AHEAD_MS } from '../../core/hybrid-clock.ts'
-import type { DueDelivery, Store } from '../../core/index.ts'
+import { DEFAULT_PRIORITY, type DueDelivery, type LanePlaces, type Store } from '../../core/index.ts'
 import { SelfRecipient } from '../../core/self.ts'
 import { TypeRegistry } from '../../core/type-registry.ts'
 import { MemoryStore } from '../../plugins/stores/memory.ts'
@@ -192,7 +192,8 @@ describe('of messages whose stamps are ahead of time', () => {
       Array.from({ length: Math.min(256, count - after) }, (_, n) =>
         delivery(after + n + 1, { version: ahead(HOUR_MS) }),
       )
-    const store = { pending: async (_key: number, after: number) => waiting(after) } as unknown as Store
+    const pending = async (_key: number, after: LanePlaces) => waiting(after[DEFAULT_PRIORITY] ?? 0)
+    const store = { pending } as unknown as Store
     const self = new SelfRecipient(1, count, [], {
       ...{ store, hooks, types, runtime, log, guard, retryDelayMs: 5_000, decided },
       applier: new Applier({ types, hooks, guard, state: undefined, fail: () => {} }),

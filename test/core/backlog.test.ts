@@ -1,18 +1,20 @@
 import { expect } from 'chai'
 import { Backlog } from '../../core/backlog.ts'
-import type { PendingDelivery, Store } from '../../core/store.ts'
+import { DEFAULT_PRIORITY } from '../../core/protocol/fields.ts'
+import type { LanePlaces, PendingDelivery, Store } from '../../core/store.ts'
 import { settle } from './manual-runtime.ts'
 import { delivery } from './support.ts'
 
 /** A store that holds these deliveries, and answers when the test says so. */
 function shelf(...seqs: number[]) {
   const stored = seqs.map((seq) => delivery(seq))
-  const reads: { readonly after: number; answer(): void }[] = []
+  const reads: { readonly after: LanePlaces; answer(): void }[] = []
   const store = {
-    pending: (_key: number, after: number, { messages }: { messages: number }) =>
+    pending: (_key: number, after: LanePlaces, { messages }: { messages: number }) =>
       new Promise<readonly PendingDelivery[]>((resolve) => {
-        const found = stored.filter(({ seq }) => seq > after).slice(0, messages)
-        reads.push({ after, answer: () => resolve(found) })
+        const found = stored.filter(({ seq, lane }) => seq > (after[lane] ?? 0))
+        found.sort((one, other) => other.lane - one.lane || one.seq - other.seq)
+        reads.push({ after, answer: () => resolve(found.slice(0, messages)) })
       }),
     recall: async (_key: number, places: readonly number[]) =>
       stored.filter(({ seq }) => places.includes(seq)).sort((one, other) => one.seq - other.seq),
@@ -62,7 +64,7 @@ describe('a backlog', () => {
       seqs.push(...takeAll(waiting))
     }
     expect(seqs).to.deep.equal(range(1, 600))
-    expect(reads.map(({ after }) => after)).to.deep.equal([0, 256, 512, 600])
+    expect(reads.map(({ after }) => after[DEFAULT_PRIORITY])).to.deep.equal([0, 256, 512, 600])
   })
 
   it('holds a bounded number; the rest waits in the store and comes in its turn', async () => {
@@ -181,10 +183,12 @@ describe('a backlog', () => {
     expect(waiting.pending).to.equal(2)
     expect(waiting.wantsRefill).to.equal(true)
     await waiting.refill()
-    expect(takeAll(waiting)).to.deep.equal([1])
     expect(waiting.pending).to.equal(2)
+    // In whose lane the other one waits is not known before it is read.
+    expect(takeAll(waiting)).to.deep.equal([])
     await refilled(waiting, reads)
-    expect(takeAll(waiting)).to.deep.equal([9])
+    expect(takeAll(waiting)).to.deep.equal([1, 9])
+    expect(waiting.pending).to.equal(2)
   })
 
   it('puts what is revived in front of what is younger', async () => {
@@ -241,5 +245,190 @@ describe('a backlog', () => {
   it('reads those anew that were taken, and leaves out what is gone', async () => {
     const { backlog } = shelf(1, 3)
     expect((await backlog().recall([1, 2, 3])).map(({ seq }) => seq)).to.deep.equal([1, 3])
+  })
+
+  describe('of several lanes', () => {
+    const text = 'x'.repeat(1024)
+    const urgent = (seq: number) => delivery(seq, {}, { lane: 9 })
+    const low = (seq: number) => delivery(seq, {}, { lane: 0 })
+
+    async function drain(waiting: Backlog, reads: { answer(): void }[]): Promise<number[]> {
+      const seqs = takeAll(waiting)
+      while (waiting.wantsRefill) {
+        await refilled(waiting, reads)
+        seqs.push(...takeAll(waiting))
+      }
+      return seqs
+    }
+
+    it('hands out the higher lane first, within one in order, without asking the store', () => {
+      const { backlog, reads } = shelf()
+      const waiting = backlog()
+      for (const one of [low(1), delivery(2), urgent(3), delivery(4), urgent(5)]) waiting.offer(one)
+      expect(takeAll(waiting)).to.deep.equal([3, 5, 2, 4, 1])
+      expect(reads).to.have.length(0)
+      expect(waiting.pending).to.equal(5)
+    })
+
+    it('takes back what could not be brought into its lane', () => {
+      const { backlog } = shelf()
+      const waiting = backlog()
+      for (const one of [delivery(1), urgent(2), delivery(3), urgent(4)]) waiting.offer(one)
+      const taken = [waiting.take(), waiting.take(), waiting.take()] as PendingDelivery[]
+      waiting.giveBack(taken.reverse())
+      expect(takeAll(waiting)).to.deep.equal([2, 4, 1, 3])
+    })
+
+    it('reads what waited before it was made, lane by lane, until there is nothing left', async () => {
+      const { backlog, reads, stored } = shelf()
+      for (const seq of range(1, 900)) stored.push([low, delivery, urgent][seq % 3]?.(seq) as PendingDelivery)
+      const waiting = backlog()
+      const seqs = await drain(waiting, reads)
+      const of = (rest: number) => range(1, 900).filter((seq) => seq % 3 === rest)
+      expect(seqs).to.deep.equal([...of(2), ...of(1), ...of(0)])
+      expect(waiting.pending).to.equal(900)
+    })
+
+    it('takes nothing from a lane while the store may hold something for a higher one', async () => {
+      const { backlog, reads, stored } = shelf()
+      const waiting = backlog()
+      waiting.doubt()
+      stored.push(urgent(1))
+      waiting.offer(low(2))
+      stored.push(low(2))
+      expect(waiting.take()).to.equal(undefined)
+      expect(waiting.wantsRefill).to.equal(true)
+      expect(await drain(waiting, reads)).to.deep.equal([1, 2])
+    })
+
+    it('reads what is committed in a higher lane before it is offered, and does not hand it out twice', async () => {
+      const { backlog, reads, stored } = shelf(1)
+      const waiting = backlog()
+      stored.push(urgent(2), delivery(3))
+      await refilled(waiting, reads)
+      expect(takeAll(waiting)).to.deep.equal([2, 1, 3])
+      await refilled(waiting, reads)
+      for (const one of [urgent(2), delivery(3)]) waiting.offer(one)
+      expect(takeAll(waiting)).to.deep.equal([])
+    })
+
+    it('does not miss what is offered in a higher lane while it reads', async () => {
+      const { backlog, reads, stored } = shelf(1, 2)
+      const waiting = backlog()
+      const reading = waiting.refill()
+      stored.push(urgent(3))
+      waiting.offer(urgent(3))
+      reads[0]?.answer()
+      await reading
+      expect(await drain(waiting, reads)).to.deep.equal([3, 1, 2])
+    })
+
+    it('hands out what comes in a higher lane before what waits in the store', async () => {
+      const { backlog, reads, stored } = shelf(...range(1, 600))
+      const waiting = backlog()
+      await refilled(waiting, reads)
+      expect(waiting.take()?.seq).to.equal(1)
+      stored.push(urgent(601))
+      waiting.offer(urgent(601))
+      expect([waiting.take()?.seq, waiting.take()?.seq]).to.deep.equal([601, 2])
+      expect(reads).to.have.length(1)
+    })
+
+    it('holds a bounded number of all lanes together: the lower one makes room and is read anew', async () => {
+      const { backlog, reads, stored } = shelf()
+      const waiting = backlog()
+      const offer = (one: PendingDelivery) => {
+        stored.push(one)
+        waiting.offer(one)
+      }
+      for (const seq of range(1, 2_048)) offer(delivery(seq))
+      const first = [waiting.take(), waiting.take()] as PendingDelivery[]
+      waiting.giveBack(first)
+      for (const seq of range(2_049, 2_060)) offer(urgent(seq))
+      expect(takeAll(waiting)).to.deep.equal(range(2_049, 2_060).concat(1, 2))
+      expect(await drain(waiting, reads)).to.deep.equal(range(3, 2_048))
+      expect(reads[0]?.after[DEFAULT_PRIORITY]).to.equal(2)
+      expect(waiting.pending).to.equal(2_060)
+    })
+
+    it('holds a bounded length of text of all lanes together', async () => {
+      const { backlog, reads, stored } = shelf()
+      const waiting = backlog()
+      for (const seq of range(1, 1_024)) stored.push(delivery(seq, { text }))
+      for (const one of stored) waiting.offer(one)
+      const large = delivery(2_000, { text: text.repeat(1_000) }, { lane: 9 })
+      stored.push(large)
+      waiting.offer(large)
+      expect(takeAll(waiting)).to.deep.equal([2_000])
+      expect(await drain(waiting, reads)).to.deep.equal(range(1, 1_024))
+    })
+
+    it('lets a refill of a higher lane take the room of the lower ones', async () => {
+      const { backlog, reads, stored } = shelf()
+      const waiting = backlog()
+      for (const seq of range(1, 2_000)) {
+        stored.push(delivery(seq))
+        waiting.offer(delivery(seq))
+      }
+      for (const seq of range(2_001, 2_256)) stored.push(urgent(seq))
+      waiting.doubt()
+      await refilled(waiting, reads)
+      expect(takeAll(waiting)).to.deep.equal(range(2_001, 2_256))
+      expect(await drain(waiting, reads)).to.deep.equal(range(1, 2_000))
+      expect(reads.map(({ after }) => after[DEFAULT_PRIORITY]).slice(0, 3)).to.deep.equal([2_000, 0, 256])
+    })
+
+    it('brings what is revived into its lane', async () => {
+      const { backlog, reads, stored } = shelf()
+      const waiting = backlog()
+      for (const one of [delivery(2), delivery(3)]) waiting.offer(one)
+      expect(waiting.take()?.seq).to.equal(2)
+      const revived = [delivery(1), urgent(4)]
+      stored.push(...revived)
+      waiting.revive(revived.map(({ seq }) => seq))
+      expect(waiting.pending).to.equal(4)
+      expect(await drain(waiting, reads)).to.deep.equal([4, 1, 3])
+    })
+
+    it('reads on in a higher lane though there is no room for what is revived', async () => {
+      const { backlog, reads, stored } = shelf()
+      const waiting = backlog()
+      waiting.offer(delivery(1))
+      expect(waiting.take()?.seq).to.equal(1)
+      waiting.settled()
+      for (const seq of range(2, 2_050)) {
+        stored.push(delivery(seq))
+        waiting.offer(delivery(seq))
+      }
+      stored.push(delivery(1), urgent(3_000))
+      waiting.revive([1])
+      waiting.doubt()
+      const seqs = await drain(waiting, reads)
+      expect(seqs[0]).to.equal(3_000)
+      expect(seqs.slice(1).sort((one, other) => one - other)).to.deep.equal(range(1, 2_050))
+      expect(waiting.pending).to.equal(2_051)
+    })
+
+    it('does not hand out twice what is revived and read in its turn', async () => {
+      const { backlog, reads, stored } = shelf()
+      const waiting = backlog()
+      for (const seq of range(2, 2_049)) {
+        stored.push(delivery(seq))
+        waiting.offer(delivery(seq))
+      }
+      stored.push(low(1))
+      waiting.revive([1])
+      expect(await drain(waiting, reads)).to.deep.equal([...range(2, 2_049), 1])
+      expect(waiting.pending).to.equal(2_049)
+    })
+
+    it('reads every lane anew when two names were united', async () => {
+      const { backlog, reads, stored } = shelf()
+      const waiting = backlog()
+      for (const one of [urgent(5), low(6)]) waiting.offer(one)
+      stored.push(delivery(5), delivery(6))
+      waiting.reload(2)
+      expect(await drain(waiting, reads)).to.deep.equal([5, 6])
+    })
   })
 })

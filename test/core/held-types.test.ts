@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { HeldTypes } from '../../core/held-types.ts'
 import { createHooks } from '../../core/hooks.ts'
-import type { DueDelivery, PendingDelivery, Store } from '../../core/index.ts'
+import type { DueDelivery, LanePlaces, PendingDelivery, Store } from '../../core/index.ts'
 import { DurableRecipient } from '../../core/recipient.ts'
 import { ManualRuntime } from './manual-runtime.ts'
 import { delivery, linkTo, RecordingLog } from './support.ts'
@@ -19,8 +19,10 @@ function outboxTo({ strict = false } = {}) {
   }
   const inOrder = () => [...stored.values()].sort((one, other) => one.seq - other.seq)
   const store = {
-    pending: (_: number, after: number, { messages }: { messages: number }) =>
-      answer(() => inOrder().filter(({ seq }) => seq > after)).then((found) => found.slice(0, messages)),
+    pending: (_: number, after: LanePlaces, { messages }: { messages: number }) =>
+      answer(() => inOrder().filter(({ seq, lane }) => seq > (after[lane] ?? 0))).then((found) =>
+        found.slice(0, messages),
+      ),
     recall: (_: number, seqs: readonly number[]) =>
       answer(() => seqs.flatMap((seq) => stored.get(seq) ?? []).sort((one, other) => one.seq - other.seq)),
   } as unknown as Store

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { createHooks } from '../../core/hooks.ts'
-import type { DueDelivery, Forwarding, RecipientRecord, Store } from '../../core/index.ts'
+import type { DueDelivery, Forwarding, LanePlaces, RecipientRecord, Store } from '../../core/index.ts'
+import { DEFAULT_PRIORITY } from '../../core/protocol/fields.ts'
 import { DurableRecipient } from '../../core/recipient.ts'
 import { ManualRuntime, settle } from './manual-runtime.ts'
 import { delivery, instance, linkTo, RecordingLog } from './support.ts'
@@ -18,9 +19,9 @@ function outboxTo({ stored = [] as number[], bytes = 0, mayDeliver = (): boolean
   const hooks = createHooks()
   const decided = new WeakSet<DueDelivery>()
   const store = {
-    pending: async (_key: number, after: number, { messages }: { messages: number }) =>
+    pending: async (_key: number, after: LanePlaces, { messages }: { messages: number }) =>
       stored
-        .filter((seq) => seq > after)
+        .filter((seq) => seq > (after[DEFAULT_PRIORITY] ?? 0))
         .slice(0, messages)
         .map((seq) => delivery(seq)),
   } as unknown as Store

@@ -1,5 +1,6 @@
 import type { Introduction, Log, LogFields, LogLevel, Message } from '../../core/index.ts'
 import { Link } from '../../core/links.ts'
+import { DEFAULT_PRIORITY } from '../../core/protocol/fields.ts'
 import { entryLimits, linkLimits } from '../../core/protocol/limits.ts'
 import { Received } from '../../core/protocol/received.ts'
 import type { Attempts, PendingDelivery, StoredMessage } from '../../core/store.ts'
@@ -40,9 +41,10 @@ export const NO_ATTEMPTS: Attempts = { sends: 0, nacks: 0, timeouts: 0, disconne
 export const delivery = (
   seq: number,
   message: Partial<StoredMessage> = {},
-  { attempts = NO_ATTEMPTS, dueAt = 0 }: Partial<PendingDelivery> = {},
+  { attempts = NO_ATTEMPTS, dueAt = 0, lane = DEFAULT_PRIORITY }: Partial<PendingDelivery> = {},
 ): PendingDelivery => ({
   seq,
+  lane,
   attempts,
   dueAt,
   message: {
@@ -73,6 +75,7 @@ export const message = (given: Partial<Message> = {}): Message => ({
   targetInstanceId: undefined,
   expiresAt: undefined,
   scheduledFor: undefined,
+  priority: DEFAULT_PRIORITY,
   path: [],
   text: '{}',
   fingerprint: '',

@@ -95,6 +95,6 @@ export class Disk {
   /** All deliveries that wait for a recipient. */
   waiting(recipient: RecipientKey): Promise<readonly PendingDelivery[]> {
     const all = { messages: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY }
-    return this.store.pending(recipient, 0, all)
+    return this.store.pending(recipient, [], all)
   }
 }

@@ -12,6 +12,7 @@ export interface Publication {
   readonly value: string
   readonly targetedTags: readonly string[]
   readonly targetInstanceId: string | undefined
+  readonly priority: number | undefined
   /** Not delivered past it, in milliseconds since the epoch. */
   readonly expiresAt: number | undefined
   /** Not delivered before it, in milliseconds since the epoch by the clock of the instance where it enters. */
@@ -19,12 +20,14 @@ export interface Publication {
 }
 
 export function frameOf({ messageId, type, key, value, ...rest }: Publication): string {
-  const { targetedTags, targetInstanceId, expiresAt, notBefore } = rest
+  const { targetedTags, targetInstanceId, priority, expiresAt, notBefore } = rest
+  const urgency = priority === undefined ? '' : `,"priority":${priority}`
   const expiry = expiresAt === undefined ? '' : `,"expiresAt":${expiresAt}`
   const delay = notBefore === undefined ? '' : `,"notBefore":${notBefore}`
   const tags = targetedTags.length > 0 ? `,"targetedTags":${JSON.stringify(targetedTags)}` : ''
   const target = targetInstanceId ? `,"targetInstanceId":"${targetInstanceId}"` : ''
-  return `{"type":"${type}","messageId":"${messageId}","key":"${key}","value":${value}${tags}${target}${expiry}${delay}}`
+  const times = `${expiry}${delay}`
+  return `{"type":"${type}","messageId":"${messageId}","key":"${key}","value":${value}${tags}${target}${urgency}${times}}`
 }
 
 /** An instance or application of the plan, and what it bears. */

@@ -20,6 +20,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   'a republish that forgets to write the retry': { plugins: replaced('republish', forgetful) },
   'a circuit that never closes': { plugins: replaced('circuit-breaker', stuck) },
   'a store that does not recognise repetitions': { disk: (store) => changedWrites(store, { entry: unrecognisable }) },
+  'a store that forgets ordering keys': { disk: (store) => changedWrites(store, { entry: withoutKey }) },
   'a store that prints texts anew': { disk: (store) => changedWrites(store, { entry: printedAnew }) },
   'a store that does not say what is scheduled': { disk: (store) => changedSchedule(store, -DAY_MS) },
   'a store that says too early what is due': { disk: (store) => changedSchedule(store, 10_000) },
@@ -182,6 +183,10 @@ function withoutLastRecipient({ recipients, ...entry }: Entry): Entry {
 
 function withoutRelease({ message, recipients }: Entry): Entry {
   return { message, recipients }
+}
+
+function withoutKey({ message, recipients }: Entry): Entry {
+  return { message: { ...message, orderingKey: undefined }, recipients }
 }
 
 let unique = 0

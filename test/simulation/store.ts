@@ -3,6 +3,7 @@ import {
   type DeadLetterFilter,
   type DeadLetterId,
   type DeadLetterPage,
+  type LanePlaces,
   type PendingLimit,
   type PurgeLimits,
   type RecipientKey,
@@ -67,7 +68,7 @@ export class SimulatedStore implements Store {
     return this.#enqueue(label, () => this.#disk.write(batch))
   }
 
-  pending(recipient: RecipientKey, after: number, limit: PendingLimit) {
+  pending(recipient: RecipientKey, after: LanePlaces, limit: PendingLimit) {
     return this.#read(`of ${recipient}`, () => this.#disk.store.pending(recipient, after, limit))
   }
 

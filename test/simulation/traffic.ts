@@ -54,6 +54,14 @@ export class Traffic implements WireObserver {
     else if (frame.type !== 'HELLO') this.#violate('nothing is made up', `${end.host} sends ${text.slice(0, 200)}`)
   }
 
+  /** Who is busy gets it again without a failure that is counted: once for each time that this is heard. */
+  received(end: End, text: string): void {
+    const sender = this.#other(end)
+    if (this.#ledger.hosts.has(sender) || !text.includes('"BUSY"')) return
+    const { messageId = '' } = JSON.parse(text) as Frame
+    this.due(end.host, sender, messageId)
+  }
+
   /** The bus at a host means to send a delivery again. */
   due(host: string, recipient: string, messageId: string): void {
     const delivery = `${host} ${recipient} ${messageId}`
@@ -90,16 +98,10 @@ export class Traffic implements WireObserver {
   }
 
   #sentByClient(end: End, frame: Frame): void {
-    const { type, messageId = '' } = frame
-    if (type === 'NACK') this.#refusedByClient(end, frame)
+    const { type, messageId = '', code, retryable = false } = frame
+    if (type === 'NACK' && code !== 'BUSY') this.#ledger.refused(end.host, messageId, retryable)
     if (type === 'ACK' || type === 'NACK') return
     this.#entries.set(messageId, (this.#entries.get(messageId) ?? new Set()).add(end.address))
-  }
-
-  /** Who is busy gets it again without a failure that is counted. */
-  #refusedByClient(end: End, { messageId = '', code, retryable = false }: Frame): void {
-    if (code === 'BUSY') this.due(this.#other(end), end.host, messageId)
-    else this.#ledger.refused(end.host, messageId, retryable)
   }
 
   #sentAcknowledgement(end: End, { messageId = '' }: Frame, publication: Publication | undefined): void {
@@ -147,7 +149,8 @@ export class Traffic implements WireObserver {
   }
 
   /** What is sent is durable here and not done; and on one connection it goes once, unless it was due again. */
-  #onlyWhatIsOpen(end: End, { messageId, type }: Publication, durable: boolean): void {
+  #onlyWhatIsOpen(end: End, publication: Publication, durable: boolean): void {
+    const { messageId } = publication
     const recipient = this.#other(end)
     const { dead } = this.#ledger.facts(end.host)
     const detail = `${messageId} from ${end.host} to ${recipient} on ${end.address}`
@@ -168,7 +171,7 @@ export class Traffic implements WireObserver {
     this.#sends.set(onWire, sends)
     this.#isCounted(end.host, recipient, messageId, detail)
     if (sends > 1) this.#wasDue(end.host, recipient, messageId, detail)
-    else if (durable && !this.#hasFailed(end.host, recipient, messageId)) this.#inOrder(end, seq, type, detail)
+    else if (durable && !this.#hasFailed(end.host, recipient, messageId)) this.#inOrder(end, seq, publication, detail)
   }
 
   #isCounted(host: string, recipient: string, messageId: string, detail: string): void {
@@ -193,10 +196,11 @@ export class Traffic implements WireObserver {
     return attempts.has(`${messageId} ${recipient}`) || this.#held.has(delivery) || this.#revived.has(delivery)
   }
 
-  /** Other types pass one that is not sent for now. */
-  #inOrder(end: End, seq: number, type: string, detail: string): void {
-    const queue = this.#held.has(`${end.host} ${this.#other(end)}`) ? type : 'all'
-    const wire = `${this.#era(end.host, this.#other(end))} ${end.address} ${queue}`
+  /** Other types pass one that is not sent for now; and where there are priorities, other keys. */
+  #inOrder(end: End, seq: number, { type, priority, key }: Publication, detail: string): void {
+    const types = this.#held.has(`${end.host} ${this.#other(end)}`) ? type : 'all types'
+    const keys = priority === undefined ? 'all keys' : key
+    const wire = `${this.#era(end.host, this.#other(end))} ${end.address} ${types} ${keys}`
     if (seq < (this.#places.get(wire) ?? 0)) this.#violate('first sends keep their order', detail)
     this.#places.set(wire, seq)
   }

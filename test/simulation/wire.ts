@@ -26,6 +26,8 @@ export interface Conditions {
 /** What an observer is told of each frame. */
 export interface WireObserver {
   sent(end: End, frame: string): void
+  /** It is being handed to the host of that end: more than once, if it was doubled on its way. */
+  received(end: End, frame: string): void
 }
 
 type Parcel =
@@ -235,6 +237,7 @@ export class End implements Connection {
   }
 
   #take(frame: string): void {
+    this.wire.observer.received(this, frame)
     this.#handlers?.frame(frame, Buffer.byteLength(frame))
   }
 

@@ -58,7 +58,7 @@ export const deadLetterCases: Readonly<Record<string, Trying>> = {
     await trial.stored([trial.message({ messageId: 'later' })], [aws])
     const revived = await trial.revive([ids[2] ?? 0, ids[0] ?? 0])
     await trial.reopen()
-    const pending = await trial.store.pending(aws, 0, EVERYTHING)
+    const pending = await trial.store.pending(aws, [], EVERYTHING)
     assert.deepEqual(
       revived,
       pending.slice(0, 2).map((delivery) => ({ recipient: aws, ...delivery })),
@@ -81,7 +81,7 @@ export const deadLetterCases: Readonly<Record<string, Trying>> = {
     assert.equal((await trial.revive([...ids, ...ids])).length, 2)
     assert.deepEqual(await trial.revive(ids), [])
     assert.equal((await trial.sums('aws')).pending, 2)
-    const [a, b] = await trial.store.pending(aws, 0, EVERYTHING)
+    const [a, b] = await trial.store.pending(aws, [], EVERYTHING)
     await trial.settle({ recipient: aws, seq: a?.seq ?? 0 })
     await trial.die([{ recipient: aws, seq: b?.seq ?? 0 }])
     const [again] = await trial.dead()

@@ -13,7 +13,7 @@ export const failureCases: Readonly<Record<string, Trying>> = {
     await trial.batch({ retries: [{ recipient: aws, seq, attempts: { ...ATTEMPTS, sends: 1 }, dueAt: 1 }] })
     await trial.batch({ retries: [{ recipient: aws, seq, attempts: ATTEMPTS, dueAt }] })
     await trial.reopen()
-    const pending = await trial.store.pending(aws, 0, EVERYTHING)
+    const pending = await trial.store.pending(aws, [], EVERYTHING)
     assert.deepEqual(
       pending.map((one) => ({ seq: one.seq, attempts: one.attempts, dueAt: one.dueAt })),
       [
@@ -21,7 +21,7 @@ export const failureCases: Readonly<Record<string, Trying>> = {
         { seq: other, attempts: NO_ATTEMPTS, dueAt: 0 },
       ],
     )
-    const [elsewhere] = await trial.store.pending(azure, 0, EVERYTHING)
+    const [elsewhere] = await trial.store.pending(azure, [], EVERYTHING)
     assert.deepEqual(elsewhere?.attempts, NO_ATTEMPTS, 'of that recipient alone')
   },
 

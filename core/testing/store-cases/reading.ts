@@ -21,9 +21,10 @@ export const readingCases: Readonly<Record<string, Trying>> = {
     trial.runtime.advance(1_000)
     await trial.reopen()
     const { type, messageId, clusterGroupId, text, path, version } = message
-    assert.deepEqual(await trial.store.pending(aws, 0, EVERYTHING), [
+    assert.deepEqual(await trial.store.pending(aws, [], EVERYTHING), [
       {
         seq,
+        lane: 4,
         message: { seq, type, messageId, clusterGroupId, text, path, orderingKey: 'k', version, expiresAt, receivedAt },
         attempts: NO_ATTEMPTS,
         dueAt: 0,
@@ -71,7 +72,7 @@ export const readingCases: Readonly<Record<string, Trying>> = {
     await trial.batch({ retries: [{ recipient: aws, seq: d, attempts, dueAt: 4_711 }] })
     await trial.reopen()
     const recalled = await trial.store.recall(aws, [d, a, c, b, a, other, 4_711])
-    const all = await trial.store.pending(aws, 0, EVERYTHING)
+    const all = await trial.store.pending(aws, [], EVERYTHING)
     assert.deepEqual(
       recalled,
       all.filter(({ seq }) => seq !== e),

@@ -34,7 +34,7 @@ export const sheddingCases: Readonly<Record<string, Trying>> = {
     await trial.die([{ recipient: aws, seq: dead }])
     assert.equal(await shedAll(trial), 2)
     await trial.reopen()
-    const all = async () => trial.store.pending(aws, 0, { messages: 10, bytes: 100_000 })
+    const all = async () => trial.store.pending(aws, [], { messages: 10, bytes: 100_000 })
     assert.deepEqual(
       (await all()).map(({ message }) => [message.messageId, message.text.includes('"value"')]),
       [['waits', true]],

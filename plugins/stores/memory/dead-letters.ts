@@ -17,6 +17,8 @@ import type { Selectable } from './replays.ts'
 export interface Grave {
   readonly recipient: RecipientKey
   readonly seq: number | undefined
+  /** The one that it died in. */
+  readonly lane: number
   readonly reason: DeadReason
   readonly error: string
   readonly attempts: Attempts
@@ -109,7 +111,7 @@ export class KeptDeadLetters implements Selectable {
     return letters.map(({ id, recipient, seq }) => ({ id, recipient, seq }))
   }
 
-  #letter(id: DeadLetterId, { seq, recipient, replay: _, ...rest }: Grave): DeadLetter {
+  #letter(id: DeadLetterId, { seq, recipient, lane: _, replay: __, ...rest }: Grave): DeadLetter {
     const message = seq === undefined ? undefined : this.#lookup.message(seq)
     return {
       id,

@@ -1,5 +1,4 @@
 import {
-  type Attempts,
   type RecipientKey,
   type RecipientRecord,
   type ReplayId,
@@ -8,56 +7,49 @@ import {
   slipstreamError,
 } from '../../../core/index.ts'
 import { type Account, type Accounts, addAccount } from './accounts.ts'
-
-export interface Waiting {
-  readonly attempts: Attempts
-  readonly dueAt: number
-  /** The job that revived it. */
-  readonly replay?: ReplayId
-}
+import { type KeyOf, Queue, type Waiting } from './queue.ts'
 
 interface KeptRecipient extends RecipientRecord {
   readonly key: RecipientKey
-  /** Deliveries that wait by their place, ascending. */
-  readonly waiting: Map<number, Waiting>
+  readonly queue: Queue
 }
-
-export const NO_ATTEMPTS: Attempts = Object.freeze({ sends: 0, nacks: 0, timeouts: 0, disconnects: 0 })
-const NEW: Waiting = Object.freeze({ attempts: NO_ATTEMPTS, dueAt: 0 })
 
 /** Everyone who is remembered, and what waits for whom. */
 export class KeptRecipients {
   readonly #accounts: Accounts
+  readonly #keyOf: KeyOf
   readonly #recipients = new Map<RecipientKey, KeptRecipient>()
   #lastKey = 0
 
-  constructor(accounts: Accounts) {
+  constructor(accounts: Accounts, keyOf: KeyOf) {
     this.#accounts = accounts
+    this.#keyOf = keyOf
   }
 
   get pending(): number {
     let pending = 0
-    for (const { waiting } of this.#recipients.values()) pending += waiting.size
+    for (const { queue } of this.#recipients.values()) pending += queue.size
     return pending
   }
 
   all(): SavedRecipient[] {
-    return [...this.#recipients.values()].map(({ waiting, ...record }) => ({ ...record, pending: waiting.size }))
+    return [...this.#recipients.values()].map(({ queue, ...record }) => ({ ...record, pending: queue.size }))
   }
 
   has(key: RecipientKey): boolean {
     return this.#recipients.has(key)
   }
 
-  waitingFor(key: RecipientKey): ReadonlyMap<number, Waiting> {
-    return this.#recipients.get(key)?.waiting ?? new Map()
+  /** What waits for the recipient; nothing when it is unknown. */
+  queueOf(key: RecipientKey): Queue {
+    return this.#recipients.get(key)?.queue ?? new Queue(this.#keyOf)
   }
 
   save({ name, role, tags, clusterGroupId, url, lastSeenAt }: RecipientRecord): RecipientKey {
     const known = this.#named(name)
     const key = known?.key ?? ++this.#lastKey
-    const waiting = known?.waiting ?? new Map()
-    this.#recipients.set(key, { key, name, role, tags, clusterGroupId, url, lastSeenAt, waiting })
+    const queue = this.queueOf(key)
+    this.#recipients.set(key, { key, name, role, tags, clusterGroupId, url, lastSeenAt, queue })
     if (!known) this.#accounts.open(key, name)
     return key
   }
@@ -67,38 +59,32 @@ export class KeptRecipients {
     if (recipient) this.#recipients.set(key, { ...recipient, lastSeenAt })
   }
 
-  deliver(key: RecipientKey, seq: number): void {
-    this.#recipients.get(key)?.waiting.set(seq, NEW)
+  deliver(key: RecipientKey, seq: number, priority: number): Waiting {
     this.#account(key).targeted++
+    return this.queueOf(key).add(seq, priority)
   }
 
-  /** Whether a dead delivery waits again. It may wait already, as another dead letter of it was revived: one of two. */
-  revive(key: RecipientKey, seq: number, replay: ReplayId): boolean {
-    const recipient = this.#recipients.get(key)
-    if (!recipient) return false
+  /**
+   * A dead delivery waits again, in the lane it was in if its key allows. Undefined when it waits already, as another dead
+   * letter of it was revived: one of two.
+   */
+  revive(key: RecipientKey, seq: number, lane: number, replay: ReplayId): Waiting | undefined {
     const account = this.#account(key)
+    const queue = this.queueOf(key)
     account.dead--
-    if (recipient.waiting.has(seq)) {
-      account.collapsed++
-      return false
-    }
-    this.#recipients.set(key, { ...recipient, waiting: inOrder([...recipient.waiting, [seq, { ...NEW, replay }]]) })
-    return true
+    if (!queue.get(seq)) return queue.add(seq, lane, replay)
+    account.collapsed++
+    return undefined
   }
 
-  note({ recipient, seq, attempts, dueAt }: Retry): void {
-    const waiting = this.#recipients.get(recipient)?.waiting
-    const known = waiting?.get(seq)
-    if (known) waiting?.set(seq, { ...known, attempts, dueAt })
+  note(retry: Retry): void {
+    this.queueOf(retry.recipient).note(retry)
   }
 
-  /** Returns what waited; undefined: nothing. */
+  /** What waited, and waits no longer. */
   remove(key: RecipientKey, seq: number, outcome: 'acked' | 'dead' | 'collapsed'): Waiting | undefined {
-    const waiting = this.#recipients.get(key)?.waiting
-    const waited = waiting?.get(seq)
-    if (!waited) return undefined
-    waiting?.delete(seq)
-    this.#account(key)[outcome]++
+    const waited = this.queueOf(key).remove(seq)
+    if (waited) this.#account(key)[outcome]++
     return waited
   }
 
@@ -111,13 +97,13 @@ export class KeptRecipients {
     if (!source || source === target) return { key: kept.key }
     if (target) this.#unite(source, target)
     else this.#rename(source, to)
-    for (const seq of this.waitingFor(kept.key).keys()) if (hasPassed(seq)) this.remove(kept.key, seq, 'acked')
+    for (const seq of this.queueOf(kept.key).places) if (hasPassed(seq)) this.remove(kept.key, seq, 'acked')
     return target ? { key: kept.key, gone: source.key } : { key: kept.key }
   }
 
   /** Place of the first delivery that waits. */
   oldest(key: RecipientKey): number | undefined {
-    for (const seq of this.waitingFor(key).keys()) return seq
+    for (const seq of this.queueOf(key).places) return seq
     return undefined
   }
 
@@ -131,21 +117,23 @@ export class KeptRecipients {
   /** Returns how many deliveries waited. */
   forgetBacklog(key: RecipientKey): number {
     const recipient = this.#recipients.get(key)
-    const count = recipient?.waiting.size ?? 0
+    const count = recipient?.queue.size ?? 0
     if (!recipient || count === 0) return 0
-    this.#recipients.set(key, { ...recipient, waiting: new Map() })
+    this.#recipients.set(key, { ...recipient, queue: new Queue(this.#keyOf) })
     this.#account(key).forgotten += count
     return count
   }
 
-  #unite(source: KeptRecipient, { key, ...target }: KeptRecipient): void {
-    const waiting = inOrder([...source.waiting, ...target.waiting])
+  #unite(source: KeptRecipient, target: KeptRecipient): void {
+    const { key, queue } = target
+    const both = source.queue.size + queue.size
+    queue.unite(source.queue)
     const account = this.#account(key)
     addAccount(account, this.#account(source.key))
-    account.collapsed += source.waiting.size + target.waiting.size - waiting.size
+    account.collapsed += both - queue.size
     this.#recipients.delete(source.key)
     const lastSeenAt = Math.max(source.lastSeenAt, target.lastSeenAt)
-    this.#recipients.set(key, { ...target, key, url: source.url ?? target.url, lastSeenAt, waiting })
+    this.#recipients.set(key, { ...target, url: source.url ?? target.url, lastSeenAt })
   }
 
   #rename(source: KeptRecipient, name: string): void {
@@ -161,9 +149,4 @@ export class KeptRecipients {
     for (const recipient of this.#recipients.values()) if (recipient.name === name) return recipient
     return undefined
   }
-}
-
-/** Each place once; of two, the later one given. */
-function inOrder(waiting: readonly (readonly [number, Waiting])[]): Map<number, Waiting> {
-  return new Map([...waiting].sort(([one], [other]) => one - other))
 }

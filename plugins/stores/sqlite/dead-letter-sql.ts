@@ -30,6 +30,7 @@ export interface DeadLetterRow extends Attempts {
 
 /** A delivery that was pending. */
 interface Left {
+  readonly lane: number
   /** The job that had revived it. */
   readonly replay: ReplayId | null
 }
@@ -74,12 +75,12 @@ export function prepareDeadLetters(database: Database): DeadLetterStatements {
   const from = 'FROM dead_letter LEFT JOIN message USING (seq)'
   return {
     settle: database.prepare<[queue: number, seq: number], Left>(
-      'DELETE FROM delivery WHERE queue = ? AND seq = ? RETURNING replay',
+      'DELETE FROM delivery WHERE queue = ? AND seq = ? RETURNING lane, replay',
     ),
     countFailure: database.prepare<[ReplayId]>('UPDATE replay SET failed = failed + 1 WHERE id = ?'),
     insert: database.prepare(`
-      INSERT INTO dead_letter (recipient, seq, reason, error, ${ATTEMPTS}, plugin, plugin_version, died_at, count)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+      INSERT INTO dead_letter (recipient, seq, lane, reason, error, ${ATTEMPTS}, plugin, plugin_version, died_at, count)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
     message: database.prepare<[DeadLetterId], StoredRow>(
       `SELECT ${STORED_ROW} FROM dead_letter JOIN message USING (seq) WHERE id = ?`,
     ),

@@ -1,4 +1,5 @@
 import {
+  DEFAULT_PRIORITY,
   type DeadLetter,
   type DeadLetterFilter,
   type DeadLetterId,
@@ -26,6 +27,14 @@ import type { Tally } from './tally.ts'
 /** What the store itself gives up bears this name. */
 const BY_STORE = { plugin: 'store-sqlite', pluginVersion: VERSION }
 
+/** What of a dead letter is known to the store alone. */
+interface Grave {
+  /** Null for the summary of a forgotten recipient. */
+  readonly seq: number | null
+  readonly lane: number
+  readonly count: number
+}
+
 /** Deliveries that were given up. */
 export class DeadLetters {
   readonly #ledger: Ledger
@@ -49,7 +58,7 @@ export class DeadLetters {
       const delivery = queue === undefined ? undefined : settle.get(queue, death.seq)
       if (!delivery) continue
       if (delivery.replay !== null) countFailure.run(delivery.replay)
-      this.#insert(death, death.seq, 1, tally)
+      this.#insert(death, { seq: death.seq, lane: delivery.lane, count: 1 }, tally)
       tally.leave(death.recipient, 'dead', 1)
       count++
     }
@@ -69,7 +78,7 @@ export class DeadLetters {
   summarize(recipient: RecipientKey, count: number, tally: Tally): void {
     const error = 'The recipient was forgotten with all that waited for it.'
     const summary = { ...BY_STORE, recipient, reason: 'RECIPIENT_FORGOTTEN', error, attempts: NO_ATTEMPTS } as const
-    this.#insert(summary, null, count, tally)
+    this.#insert(summary, { seq: null, lane: DEFAULT_PRIORITY, count }, tally)
     tally.leave(recipient, 'forgotten', count)
   }
 
@@ -102,10 +111,21 @@ export class DeadLetters {
     return recipients.length
   }
 
-  #insert(death: Omit<Death, 'seq'>, seq: number | null, count: number, tally: Tally): void {
+  #insert(death: Omit<Death, 'seq'>, { seq, lane, count }: Grave, tally: Tally): void {
     const { recipient, reason, error, attempts, plugin, pluginVersion = null } = death
     const causes = [attempts.sends, attempts.nacks, attempts.timeouts, attempts.disconnects]
-    this.#statements.insert.run(recipient, seq, reason, error, ...causes, plugin, pluginVersion, this.#now(), count)
+    this.#statements.insert.run(
+      recipient,
+      seq,
+      lane,
+      reason,
+      error,
+      ...causes,
+      plugin,
+      pluginVersion,
+      this.#now(),
+      count,
+    )
     tally.deadLetters++
   }
 }

@@ -1,5 +1,6 @@
 import { slipstreamError } from '../../../core/index.ts'
 import { type Database, pragmaNumber } from './database.ts'
+import { keyHashOf } from './lanes.ts'
 
 /** Each step as it was released; what has been released is never changed, a change is a step more. */
 export const STEPS: readonly string[] = [
@@ -172,12 +173,22 @@ export const STEPS: readonly string[] = [
   ALTER TABLE delivery ADD COLUMN replay INTEGER;
   CREATE INDEX dead_letter_replay ON dead_letter (replay, seq) WHERE replay IS NOT NULL;
   `,
+  `
+  -- In which lane a delivery is read, and by what those of one ordering key are found. Lanes are made with their indexes
+  -- when the first message of another priority comes.
+  ALTER TABLE delivery ADD COLUMN lane     INTEGER NOT NULL DEFAULT 4;
+  ALTER TABLE delivery ADD COLUMN key_hash INTEGER; -- NULL without an ordering key
+  UPDATE delivery SET key_hash = (SELECT key_hash(ordering_key) FROM message WHERE message.seq = delivery.seq);
+
+  ALTER TABLE dead_letter ADD COLUMN lane INTEGER NOT NULL DEFAULT 4;
+  `,
 ]
 
 /** Brings the schema up to date in one transaction, or refuses one that is newer than this code (`SLP_STORE_NEWER`). */
 export function migrate(database: Database): void {
   const found = pragmaNumber(database, 'user_version')
   if (found > STEPS.length) throw slipstreamError('SLP_STORE_NEWER', [found, STEPS.length])
+  database.function('key_hash', (orderingKey) => keyHashOf(orderingKey as string | null))
   const apply = database.transaction(() => {
     for (const step of STEPS.slice(found)) database.exec(step)
     database.pragma(`user_version = ${STEPS.length}`)

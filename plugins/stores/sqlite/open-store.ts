@@ -4,6 +4,7 @@ import { type Database, pragmaNumber } from './database.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { type Identity, identify } from './identity.ts'
 import { Intervals } from './intervals.ts'
+import { Lanes } from './lanes.ts'
 import { Ledger } from './ledger.ts'
 import { Meta } from './meta.ts'
 import { migrate } from './migrations.ts'
@@ -47,6 +48,7 @@ export class OpenStore {
     const intervals = new Intervals(database)
     const ledger = new Ledger(database, meta)
     const queues = new Queues(database)
+    const lanes = new Lanes(database)
     const deadLetters = new DeadLetters(database, ledger, queues, now)
     const scheduled = new ScheduledMessages(database, ledger, log, now)
     const shared = { database, ledger, queues, deadLetters, scheduled, rememberedSince, now }
@@ -56,10 +58,10 @@ export class OpenStore {
     this.deadLetters = deadLetters
     this.scheduled = scheduled
     this.#identity = database.transaction(() => identify(meta, context)).immediate()
-    this.writer = new Writer({ ...shared, meta, intervals })
-    this.reader = new Reader(database, queues, log)
-    this.recipients = new SavedRecipients({ database, ledger, queues, deadLetters, now })
-    this.replays = new Replays(database, { ledger, queues, now })
+    this.writer = new Writer({ ...shared, meta, intervals, lanes })
+    this.reader = new Reader({ database, queues, lanes, log })
+    this.recipients = new SavedRecipients({ ...shared, lanes })
+    this.replays = new Replays(database, { ...shared, lanes })
     this.purge = new Purge(shared)
     this.collapse = new Collapse({ database, ledger, queues })
     this.shedding = new Shedding(database)

@@ -2,6 +2,7 @@ import { type RecipientKey, type RecipientRecord, type SavedRecipient, slipstrea
 import { ATTEMPTS } from './attempts.ts'
 import type { Database } from './database.ts'
 import type { DeadLetters } from './dead-letters.ts'
+import type { Lanes } from './lanes.ts'
 import type { Ledger } from './ledger.ts'
 import type { Queues } from './queues.ts'
 import type { Tally } from './tally.ts'
@@ -25,6 +26,7 @@ interface RecipientsParts {
   readonly database: Database
   readonly ledger: Ledger
   readonly queues: Queues
+  readonly lanes: Lanes
   readonly deadLetters: DeadLetters
   readonly now: () => number
 }
@@ -33,12 +35,14 @@ interface RecipientsParts {
 export class SavedRecipients {
   readonly #ledger: Ledger
   readonly #queues: Queues
+  readonly #lanes: Lanes
   readonly #deadLetters: DeadLetters
   readonly #statements: ReturnType<typeof prepare>
 
-  constructor({ database, ledger, queues, deadLetters, now }: RecipientsParts) {
+  constructor({ database, ledger, queues, lanes, deadLetters, now }: RecipientsParts) {
     this.#ledger = ledger
     this.#queues = queues
+    this.#lanes = lanes
     this.#deadLetters = deadLetters
     this.#statements = prepare(database)
     // Those from before this was written down: time away begins now at the earliest.
@@ -127,11 +131,13 @@ export class SavedRecipients {
 
   #unite(source: Row, target: Row, tally: Tally): void {
     const { copy, keepFrom, moveDeadLetters, remove, removeDeliveries } = this.#statements
+    const [from, to] = [this.#queueOf(source.key), this.#queueOf(target.key)]
+    const bothWait = this.#ledger.of(source.key).pending > 0 && this.#ledger.of(target.key).pending > 0
     tally.move(source.key, target.key, this.#ledger.of(source.key))
-    const queue = this.#queueOf(source.key)
-    const copied = copy.run(this.#queueOf(target.key), queue).changes
+    const copied = copy.run(to, from).changes
     // What both waited for waits once.
-    tally.leave(target.key, 'collapsed', removeDeliveries.run(queue).changes - copied)
+    tally.leave(target.key, 'collapsed', removeDeliveries.run(from).changes - copied)
+    if (bothWait) this.#lanes.level(to)
     moveDeadLetters.run(target.key, source.key)
     remove.run(source.key)
     this.#ledger.closeUnneeded(source.key)
@@ -172,8 +178,8 @@ function prepare(database: Database) {
     ),
     // Copied and then removed, which takes half as long as changing a part of the primary key row by row.
     copy: database.prepare<[to: number, from: number]>(`
-      INSERT OR IGNORE INTO delivery (queue, seq, ${ATTEMPTS}, due_at, replay)
-      SELECT ?, seq, ${ATTEMPTS}, due_at, replay FROM delivery WHERE queue = ?`),
+      INSERT OR IGNORE INTO delivery (queue, seq, ${ATTEMPTS}, due_at, replay, lane, key_hash)
+      SELECT ?, seq, ${ATTEMPTS}, due_at, replay, lane, key_hash FROM delivery WHERE queue = ?`),
     moveDeadLetters: database.prepare<[RecipientKey, RecipientKey]>(
       'UPDATE dead_letter SET recipient = ? WHERE recipient = ?',
     ),

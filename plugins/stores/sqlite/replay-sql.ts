@@ -25,6 +25,7 @@ export interface ReplayRow {
 export interface SelectedRow extends Omit<StoredRow, 'seq'> {
   readonly id: DeadLetterId
   readonly recipient: RecipientKey
+  readonly lane: number
   readonly seq: number | null
 }
 
@@ -45,7 +46,7 @@ export interface ReplayStatements {
   readonly one: Statement<[Named], ReplayRow>
   readonly next: Statement<[Named & { limit: number }], SelectedLetter>
   readonly chosen: Statement<[Named & { ids: string }], SelectedRow>
-  readonly deliver: Statement<[queue: number, seq: number, ReplayId]>
+  readonly deliver: Statement<[queue: number, seq: number, lane: number, keyHash: number | null, ReplayId]>
   readonly remove: Statement<[DeadLetterId]>
   readonly release: Statement<[DeadLetterId]>
   readonly releaseAll: Statement<[Named]>
@@ -71,9 +72,10 @@ export function prepareReplays(database: Database): ReplayStatements {
     next: database.prepare(`
       SELECT id, recipient, seq FROM dead_letter WHERE replay = @replay ORDER BY seq, id LIMIT @limit`),
     chosen: database.prepare(`
-      SELECT id, recipient, ${STORED_ROW} ${FROM}
+      SELECT id, recipient, lane, ${STORED_ROW} ${FROM}
       WHERE replay = @replay AND id IN (SELECT value FROM json_each(@ids)) ORDER BY seq, id`),
-    deliver: database.prepare('INSERT INTO delivery (queue, seq, replay) VALUES (?, ?, ?) ON CONFLICT DO NOTHING'),
+    deliver: database.prepare(`
+      INSERT INTO delivery (queue, seq, lane, key_hash, replay) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`),
     remove: database.prepare('DELETE FROM dead_letter WHERE id = ?'),
     release: database.prepare('UPDATE dead_letter SET replay = NULL WHERE id = ?'),
     releaseAll: database.prepare('UPDATE dead_letter SET replay = NULL WHERE replay = @replay'),

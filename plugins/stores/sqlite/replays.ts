@@ -12,6 +12,7 @@ import {
 import { NO_ATTEMPTS } from './attempts.ts'
 import type { Database } from './database.ts'
 import { conditionsOf } from './dead-letter-sql.ts'
+import { keyHashOf, type Lanes } from './lanes.ts'
 import type { Ledger } from './ledger.ts'
 import type { Queues } from './queues.ts'
 import { prepareReplays, type ReplayRow, type ReplayStatements, type SelectedRow } from './replay-sql.ts'
@@ -21,6 +22,7 @@ import type { Tally } from './tally.ts'
 interface ReplayParts {
   readonly ledger: Ledger
   readonly queues: Queues
+  readonly lanes: Lanes
   readonly now: () => number
 }
 
@@ -28,12 +30,14 @@ interface ReplayParts {
 export class Replays {
   readonly #ledger: Ledger
   readonly #queues: Queues
+  readonly #lanes: Lanes
   readonly #now: () => number
   readonly #statements: ReplayStatements
 
-  constructor(database: Database, { ledger, queues, now }: ReplayParts) {
+  constructor(database: Database, { ledger, queues, lanes, now }: ReplayParts) {
     this.#ledger = ledger
     this.#queues = queues
+    this.#lanes = lanes
     this.#now = now
     this.#statements = prepareReplays(database)
   }
@@ -96,13 +100,16 @@ export class Replays {
       release.run(id)
       return undefined
     }
-    const isNew = deliver.run(queue, row.seq, replay).changes === 1
+    const { seq } = row
+    const keyHash = keyHashOf(row.orderingKey)
+    const lane = this.#lanes.laneForRevived(queue, keyHash, seq, row.lane)
+    const isNew = deliver.run(queue, seq, lane, keyHash, replay).changes === 1
     remove.run(id)
     tally.deadLetters--
     tally.leave(recipient, 'dead', -1)
     // It waits already, because another dead letter of the same delivery was revived: two become one.
     if (!isNew) tally.leave(recipient, 'collapsed', 1)
-    return isNew ? { recipient, seq: row.seq, message: toMessage(row), attempts: NO_ATTEMPTS, dueAt: 0 } : undefined
+    return isNew ? { recipient, seq, lane, message: toMessage(row), attempts: NO_ATTEMPTS, dueAt: 0 } : undefined
   }
 
   /** Ends the job if nothing of its selection is left. */

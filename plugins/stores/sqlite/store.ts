@@ -7,6 +7,7 @@ import {
   type DeadLetterPage,
   type DueMessages,
   type FrozenReplay,
+  type LanePlaces,
   type LedgerRow,
   type Log,
   type PendingDelivery,
@@ -91,7 +92,7 @@ export class SqliteStore implements Store {
     return this.#change((store) => store.writer.write(batch))
   }
 
-  async pending(recipient: RecipientKey, after: number, limit: PendingLimit): Promise<readonly PendingDelivery[]> {
+  async pending(recipient: RecipientKey, after: LanePlaces, limit: PendingLimit): Promise<readonly PendingDelivery[]> {
     return this.#read(({ reader }) => reader.pending(recipient, after, limit))
   }
 

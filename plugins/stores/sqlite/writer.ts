@@ -1,11 +1,12 @@
 import type { Batch, Entry, Message, RecipientKey, ScheduledKey, StoreVerdict } from '../../../core/index.ts'
-import { problemOf } from '../../../core/index.ts'
+import { DEFAULT_PRIORITY, problemOf } from '../../../core/index.ts'
 import { judgeSameId } from '../repetition.ts'
 import { Retries } from './attempts.ts'
 import type { Database, Statement } from './database.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import { isFaultOfEntry } from './failure.ts'
 import type { Intervals } from './intervals.ts'
+import { keyHashOf, type Lanes } from './lanes.ts'
 import type { Ledger } from './ledger.ts'
 import { Messages } from './messages.ts'
 import type { Meta } from './meta.ts'
@@ -18,6 +19,7 @@ interface WriterParts {
   readonly database: Database
   readonly meta: Meta
   readonly intervals: Intervals
+  readonly lanes: Lanes
   readonly ledger: Ledger
   readonly queues: Queues
   readonly deadLetters: DeadLetters
@@ -33,7 +35,7 @@ export class Writer {
   readonly #messages: Messages
   readonly #settlements: Settlements
   readonly #retries: Retries
-  readonly #deliver: Statement<[queue: number, seq: number]>
+  readonly #deliver: Statement<[queue: number, seq: number, lane: number, keyHash: number | null]>
   readonly #savepoint: (entry: Entry) => StoreVerdict
   /** The last place that was given, and the last version that the instance's clock gave or followed. */
   #last: { seq: number; version: string }
@@ -44,7 +46,7 @@ export class Writer {
     this.#messages = new Messages(database)
     this.#settlements = new Settlements(database, queues)
     this.#retries = new Retries(database, queues)
-    this.#deliver = database.prepare('INSERT INTO delivery (queue, seq) VALUES (?, ?)')
+    this.#deliver = database.prepare('INSERT INTO delivery (queue, seq, lane, key_hash) VALUES (?, ?, ?, ?)')
     this.#savepoint = database.transaction((entry: Entry) => this.#store(entry))
     this.#last = { seq: meta.get('last_seq') ?? 0, version: meta.get('last_version') ?? '' }
   }
@@ -65,16 +67,18 @@ export class Writer {
       return this.#parts.ledger.change((tally) => this.#write(batch, store, tally))
     } catch (error) {
       this.#parts.intervals.forget()
+      this.#parts.lanes.forget()
       this.#last = before
       throw error
     }
   }
 
   #write(batch: Batch, store: (entry: Entry) => StoreVerdict, tally: Tally): readonly StoreVerdict[] {
-    const { intervals, deadLetters, meta } = this.#parts
+    const { intervals, lanes, deadLetters, meta } = this.#parts
     const { seq, version } = this.#last
     const { lastVersion = '' } = batch
     if (lastVersion > version) this.#last.version = lastVersion
+    lanes.begin(batch.entries)
     this.#settlements.remove(batch.settlements, tally)
     deadLetters.bury(batch.deaths, tally)
     this.#retries.note(batch.retries)
@@ -128,9 +132,24 @@ export class Writer {
       this.#messages.supersede(message.messageId, message.clusterGroupId)
       this.#messages.insert(seq, message, now, recipients.length)
     }
-    for (const recipient of recipients) this.#deliver.run(this.#queueOf(recipient), seq)
+    const lanes = this.#deliverAll(seq, message, recipients)
     this.#last.seq = seq
-    return { status: 'stored', seq }
+    return lanes ? { status: 'stored', seq, lanes } : { status: 'stored', seq }
+  }
+
+  /** Returns the lanes that are not that of the default priority, if there are any. */
+  #deliverAll(seq: number, { orderingKey, priority }: Message, recipients: readonly RecipientKey[]) {
+    const keyHash = keyHashOf(orderingKey)
+    let others: Map<RecipientKey, number> | undefined
+    for (const recipient of recipients) {
+      const queue = this.#queueOf(recipient)
+      const lane = this.#parts.lanes.laneFor(queue, keyHash, priority)
+      this.#deliver.run(queue, seq, lane, keyHash)
+      if (lane === DEFAULT_PRIORITY) continue
+      others ??= new Map()
+      others.set(recipient, lane)
+    }
+    return others
   }
 
   #queueOf(recipient: RecipientKey): number {

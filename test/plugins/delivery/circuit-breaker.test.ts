@@ -41,7 +41,7 @@ type Subject = Awaited<ReturnType<typeof breakerBench>>
 async function onDisk({ store }: Subject, name = 'app'): Promise<Readonly<Record<string, Attempts>>> {
   const record = { role: 'client', tags: [], clusterGroupId: undefined, url: undefined, lastSeenAt: 0 } as const
   const key = await store.saveRecipient({ name, ...record })
-  const all = await store.pending(key, 0, { messages: 100_000, bytes: Number.POSITIVE_INFINITY })
+  const all = await store.pending(key, [], { messages: 100_000, bytes: Number.POSITIVE_INFINITY })
   return Object.fromEntries(all.map(({ message, attempts }) => [message.messageId, attempts]))
 }
 

@@ -193,7 +193,7 @@ class Bench {
       url: undefined,
       lastSeenAt: 0,
     })
-    return (await this.store.pending(key, 0, { messages: 1, bytes: 1 }))[0]?.attempts
+    return (await this.store.pending(key, [], { messages: 1, bytes: 1 }))[0]?.attempts
   }
 
   #dial(remote: Partial<Introduction>, frame: (text: string) => void = () => {}): MemoryConnection {

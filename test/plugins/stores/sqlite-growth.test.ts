@@ -103,7 +103,7 @@ describe('plugins/stores/sqlite over time', () => {
         INSERT INTO meta VALUES ('last_seq', 3);`)
       database.close()
       await trial.open()
-      const [waiting] = await trial.store.pending(4, 0, EVERYTHING)
+      const [waiting] = await trial.store.pending(4, [], EVERYTHING)
       expect(waiting?.attempts).to.deep.equal({ sends: 1, nacks: 2, timeouts: 3, disconnects: 4 })
       expect(waiting?.dueAt).to.equal(5)
       await trial.store.forgetRecipient(4)
@@ -147,6 +147,40 @@ describe('plugins/stores/sqlite over time', () => {
         expect(await trial.sums(name)).to.include({ targeted: 1, pending: 0, dead: 1 })
       }
       expect(await trial.replay(job.id)).to.include({ state: 'done', replayed: 1, failed: 1 })
+    })
+
+    it('of a schema without priorities keeps the order of each key that waits in it', async () => {
+      const database = new BetterSqlite3(path)
+      database.pragma('auto_vacuum = INCREMENTAL')
+      for (const step of STEPS.slice(0, 6)) database.exec(step)
+      database.pragma('user_version = 6')
+      const insert = database.prepare(`
+        INSERT INTO message VALUES (?, ?, 'eu', 0, 'SK', 'gcp', 'epoch', ?, NULL, ?, NULL, '["aws"]', '{}',
+          'digest', 1767225600000, 1, ?, NULL)`)
+      database.exec(`
+        INSERT INTO recipient VALUES (4, 'aws', 'instance', '[]', NULL, NULL, 0);
+        INSERT INTO ledger (recipient, name, targeted, pending, dead) VALUES (4, 'aws', 3, 2, 1);
+        INSERT INTO queue VALUES (7, 4);`)
+      for (const [seq, key] of [
+        [1, 'account 7 \u{1f680}'],
+        [2, null],
+        [3, 'account 8'],
+      ] as const) {
+        insert.run(seq, `old-${seq}`, seq, key, checksumOf({ ...OLD, messageId: `old-${seq}` }))
+      }
+      database.exec(`
+        INSERT INTO delivery (queue, seq) VALUES (7, 1), (7, 2);
+        INSERT INTO dead_letter VALUES (1, 4, 3, 'REJECTED', 'no', 1, 0, 0, 0, 'republish', '1.0.0', 0, 1, NULL);
+        INSERT INTO meta VALUES ('last_seq', 3), ('dead_letters', 1);`)
+      database.close()
+      await trial.open()
+      expect(await trial.recipient('aws')).to.equal(4)
+      const urgent = (messageId: string, orderingKey: string) => trial.message({ messageId, orderingKey, priority: 9 })
+      await trial.stored([urgent('same', 'account 7 \u{1f680}'), urgent('other', 'account 8')], [4])
+      expect(await trial.waiting(4)).to.deep.equal(['other', 'old-1', 'old-2', 'same'])
+      await trial.revive([1])
+      expect(await trial.waiting(4)).to.deep.equal(['old-3', 'other', 'old-1', 'old-2', 'same'])
+      expect(await trial.sums('aws')).to.include({ targeted: 5, pending: 5, dead: 0 })
     })
 
     it('never changes after its release', () => {
@@ -290,7 +324,8 @@ async function randomActions(trial: StoreTrial): Promise<() => Promise<unknown>>
   const places = [0]
   const some = () => ({ recipient: chance(8), seq: places[chance(places.length)] ?? 0 })
   const saveAll = () => Promise.all(names.map((one) => trial.recipient(one)))
-  const store = async () => places.push(...(await trial.stored([trial.message()], (await saveAll()).slice(chance(3)))))
+  const message = () => trial.message({ priority: chance(2) * chance(10), orderingKey: `key ${chance(5)}` })
+  const store = async () => places.push(...(await trial.stored([message()], (await saveAll()).slice(chance(3)))))
   const actions = [
     store,
     store,
