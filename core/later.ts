@@ -10,9 +10,8 @@ import { Wake } from './wake.ts'
 const MAX_DEFERRED = 1_000
 /** Read at once when their stamps have come due. */
 const RECALL_AT_ONCE = 256
-/** The longest sleep, in milliseconds: the wall clock may be set meanwhile. */
+/** The longest sleep while something is ahead of time, in milliseconds: the wall clock may be set meanwhile. */
 const LOOK_EVERY_MS = 10_000
-const NEVER = Number.POSITIVE_INFINITY
 
 export interface LaterContext {
   readonly runtime: Runtime
@@ -27,12 +26,13 @@ export interface LaterContext {
 /** Deliveries to this instance that wait for their time: failed ones for their next attempt, others for their stamp. */
 export class Later {
   readonly #context: LaterContext
-  readonly #deferred = new Deferred()
+  readonly #deferred: Deferred
   readonly #ahead = new Ahead()
   readonly #wake: Wake
 
   constructor(context: LaterContext) {
     this.#context = context
+    this.#deferred = new Deferred(context.runtime)
     this.#wake = new Wake(context.runtime, () => this.#look())
   }
 
@@ -63,8 +63,9 @@ export class Later {
   /** Sets the alarm for whatever comes next. */
   arm(): void {
     const { runtime } = this.#context
-    const next = Math.min(this.#deferred.nextDueAt ?? NEVER, this.#ahead.nextAt ?? NEVER)
-    if (next !== NEVER) this.#wake.at(runtime.monotonic() + Math.min(next - runtime.now(), LOOK_EVERY_MS))
+    const { nextAt } = this.#ahead
+    if (this.#deferred.nextAt !== undefined) this.#wake.at(this.#deferred.nextAt)
+    if (nextAt !== undefined) this.#wake.at(runtime.monotonic() + Math.min(nextAt - runtime.now(), LOOK_EVERY_MS))
   }
 
   close(): void {
@@ -73,9 +74,8 @@ export class Later {
 
   #look(): void {
     const { runtime, backlog, goOn } = this.#context
-    const now = runtime.now()
-    backlog.giveBack(this.#deferred.takeDue(now))
-    const due = this.#ahead.takeDue(now, RECALL_AT_ONCE)
+    backlog.giveBack(this.#deferred.takeDue())
+    const due = this.#ahead.takeDue(runtime.now(), RECALL_AT_ONCE)
     if (due.length > 0) void this.#recall(due)
     goOn()
   }

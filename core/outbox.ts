@@ -43,7 +43,7 @@ export class Outbox implements Deliverer {
   readonly #context: OutboxContext
   readonly #inFlight = new InFlight()
   readonly #sender: Sender
-  readonly #deferred = new Deferred()
+  readonly #deferred: Deferred
   readonly #keys: StrictKeys
   readonly #held: HeldTypes
   readonly #failures: Failures
@@ -56,6 +56,7 @@ export class Outbox implements Deliverer {
     this.#recipient = recipient
     this.#backlog = backlog
     this.#context = context
+    this.#deferred = new Deferred(context.runtime)
     this.#sender = new Sender(recipient, this.#inFlight, context)
     this.#keys = new StrictKeys(backlog, {
       isStrict: context.isStrict,
@@ -299,7 +300,7 @@ export class Outbox implements Deliverer {
       silent: () => this.#failures.report(this.#inFlight.all(), 'silence', 'no word from the recipient'),
       hangUp: () => this.#link?.close(CloseCode.TRY_AGAIN_LATER, 'no acknowledgement came in time; connect again'),
       goOn: () => {
-        this.#backlog.giveBack(this.#deferred.takeDue(runtime.now()))
+        this.#backlog.giveBack(this.#deferred.takeDue())
         this.pump()
       },
     })

@@ -91,8 +91,7 @@ export class Watchdog {
     if (inFlight.size > 0) this.#wake.at(Math.max(this.#progressAt, heardSince) + retryDelayMs)
     const overtaken = inFlight.firstOvertakenAt
     if (overtaken !== undefined) this.#wake.at(Math.max(overtaken, heardSince) + retryDelayMs)
-    const { nextDueAt } = deferred
-    if (nextDueAt !== undefined) this.#wake.at(now + nextDueAt - runtime.now())
+    if (deferred.nextAt !== undefined) this.#wake.at(deferred.nextAt)
   }
 
   /** The alarm rang: whatever has come to its time. */

@@ -103,6 +103,17 @@ describe('applying a message, the delivery to @self', () => {
     expect(bus.seen.calls).to.have.length(2)
   })
 
+  it('tries again in time though the wall clock is set back', async () => {
+    const bus = await subject()
+    const { broken, act } = failing('m-1')
+    bus.seen.act = act
+    await bus.publish(one('m-1'))
+    broken.clear()
+    bus.runtime.step(-3_600_000)
+    await bus.pass(RETRY_DELAY_MS)
+    expect(bus.seen.applied).to.deep.equal(['m-1'])
+  })
+
   it('goes on counting after a restart', async () => {
     const [store, runtime] = [new MemoryStore(), new ManualRuntime()]
     const seen = applying()

@@ -149,6 +149,19 @@ describe('a failure', () => {
     expect(app.got).to.have.length(3)
   })
 
+  it('is followed by the next attempt in time, though the wall clock is set back or forward', async () => {
+    for (const hours of [-1, 1]) {
+      const subject = await bench()
+      const app = await subject.connect('app', () => RETRYABLE)
+      await subject.publish('m-1')
+      subject.runtime.step(hours * 60 * 60 * 1_000)
+      await subject.pass(2_499)
+      expect(app.got).to.have.length(1)
+      await subject.pass(1)
+      expect(app.got).to.have.length(2)
+    }
+  })
+
   it('never counts when the recipient is BUSY: it is left alone for as long as it asks, then gets everything', async () => {
     const subject = await bench()
     let busy = true
