@@ -120,7 +120,7 @@ function accounts({ name, storagePath }: Instance): ReadonlyMap<string, Sums> {
     const rows = database
       .prepare(`
         SELECT name, targeted, acked, dead, collapsed, forgotten, pending AS counted,
-          (SELECT count(*) FROM delivery WHERE delivery.recipient = ledger.recipient) AS pending
+          (SELECT count(*) FROM delivery JOIN queue ON queue.number = delivery.queue WHERE queue.recipient = ledger.recipient) AS pending
         FROM ledger`)
       .all() as (Sums & { readonly name: string; readonly counted: number })[]
     return new Map(
