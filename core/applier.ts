@@ -30,12 +30,15 @@ export class Applier {
     return types.stored(name)?.apply !== undefined && (state !== undefined || !types.keepsState(name))
   }
 
-  /** Resolves when all of them are handled; they are of one type. Rejects with what that threw, or when it takes too long. */
-  async apply(name: string, messages: readonly Message[]): Promise<void> {
+  /**
+   * Resolves when all of them are handled, to those that came too late; they are of one type. Rejects with what that threw,
+   * or when it takes too long.
+   */
+  async apply(name: string, messages: readonly Message[]): Promise<ReadonlySet<Message>> {
     const { types, hooks, guard, state, fail } = this.#context
     const type = types.stored(name)
     const owner = types.owner(name)
-    if (!owner || !this.applies(name)) return
+    if (!owner || !this.applies(name)) return NONE
     const view = state && new TrackedState(state, types.spaceOf(name))
     try {
       await guard.call(owner.name, `apply of ${name}`, () =>
@@ -45,7 +48,9 @@ export class Applier {
       if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') fail(error as Error)
       throw error
     }
-    hooks.applied.call({ type: name, messages, superseded: view?.superseded ?? NONE })
+    const superseded = view?.superseded ?? NONE
+    hooks.applied.call({ type: name, messages, superseded })
+    return superseded
   }
 }
 

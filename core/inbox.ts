@@ -31,7 +31,8 @@ export interface InboxContext extends Pick<RunsContext, 'types' | 'guard' | 'log
   readonly decided: WeakSet<DueDelivery>
   /** Whether what becomes of a delivery can be written down. If not, nothing new is applied. */
   mayDeliver(): boolean
-  settle(seq: number): void
+  /** `superseded`: it came too late, and changed nothing. */
+  settle(seq: number, superseded: boolean): void
 }
 
 /**
@@ -74,7 +75,7 @@ export class Inbox implements Deliverer {
       ...context,
       isClosed: () => this.#closed,
       mayGo: (delivery) => this.#mayGo(delivery),
-      done: (delivery) => this.#settled(delivery),
+      done: (delivery, superseded) => this.#settled(delivery, superseded),
       failed: (delivery, reason, plugin) => this.#failed(delivery, reason, plugin),
     })
     this.#later = new Later({ runtime, clock, backlog, goOn, unreadable })
@@ -291,10 +292,10 @@ export class Inbox implements Deliverer {
     this.#failures.report([{ delivery, sends: 1 }], 'nack', reason, plugin)
   }
 
-  #settled(delivery: PendingDelivery): void {
+  #settled(delivery: PendingDelivery, superseded: boolean): void {
     this.#taken.delete(delivery)
     this.#held.acknowledged(delivery)
-    this.#context.settle(delivery.seq)
+    this.#context.settle(delivery.seq, superseded)
     this.#done(delivery)
   }
 

@@ -109,7 +109,9 @@ export class Mesh {
     const mayDeliver = () => !group.isBehind
     const shared = { store: parts.store, runtime, hooks, log, retryDelayMs, decided, mayDeliver }
     const applier = new Applier({ types, hooks, guard, state: parts.state, fail: context.fail })
-    const settle = (recipient: RecipientKey, seq: number) => group.settle({ recipient, seq })
+    const settle = (recipient: RecipientKey, seq: number, superseded: boolean) => {
+      group.settle(superseded ? { recipient, seq, superseded } : { recipient, seq })
+    }
     const self = new SelfRecipient(own.key, own.pending, settings.tags, {
       ...shared,
       types,

@@ -23,6 +23,8 @@ export interface ReplayJob {
   readonly replayed: number
   /** How many of these have died again by now, also after its end. */
   readonly failed: number
+  /** How many of these came too late by now: applied here, they were older than what is there, and changed nothing. */
+  readonly superseded: number
   /** How many there was nothing to deliver of: gone, altered on disk, for a recipient that is forgotten or has it waiting. */
   readonly skipped: number
   readonly state: ReplayState

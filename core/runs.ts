@@ -18,10 +18,14 @@ export interface RunsContext {
   isClosed(): boolean
   /** Whether a delivery may still be applied: others have failed since it was taken. If not, it has been put aside. */
   mayGo(delivery: PendingDelivery): boolean
-  done(delivery: PendingDelivery): void
+  /** `superseded`: it came too late, and changed nothing. */
+  done(delivery: PendingDelivery, superseded: boolean): void
   /** It has failed alone. `plugin` is the one whose type it is. */
   failed(delivery: PendingDelivery, reason: string, plugin: PluginName | undefined): void
 }
+
+/** What came of a run: for each message whether it came too late, or why all of it failed. */
+type Outcome = { readonly superseded: readonly boolean[] } | { readonly error: unknown }
 
 /** Runs of messages of one type, which go to that type together. One that fails is split until the culprit stands alone. */
 export class Runs {
@@ -36,11 +40,13 @@ export class Runs {
     const free = run.filter((delivery) => this.#context.mayGo(delivery))
     const [first] = free
     if (!first) return
-    const failure = await this.#handOver(type, free)
-    if (!failure) {
-      for (const delivery of free) this.#context.done(delivery)
+    const outcome = await this.#handOver(type, free)
+    if ('superseded' in outcome) {
+      free.forEach((delivery, index) => {
+        this.#context.done(delivery, outcome.superseded[index] as boolean)
+      })
     } else if (free.length === 1) {
-      this.#failed(first, failure.error)
+      this.#failed(first, outcome.error)
     } else {
       const middle = free.length >> 1
       await this.apply(type, free.slice(0, middle))
@@ -48,12 +54,12 @@ export class Runs {
     }
   }
 
-  /** Resolves to what the type threw, if it did. Throws when that says nothing about these messages. */
-  async #handOver(type: string, run: readonly PendingDelivery[]): Promise<{ readonly error: unknown } | undefined> {
+  /** Resolves to which of them came too late, or to what the type threw. Throws when that says nothing about these messages. */
+  async #handOver(type: string, run: readonly PendingDelivery[]): Promise<Outcome> {
     try {
       const messages = run.map(({ message }) => readStored(message))
-      await this.#context.applier.apply(type, messages)
-      return undefined
+      const late = await this.#context.applier.apply(type, messages)
+      return { superseded: messages.map((message) => late.has(message)) }
     } catch (error) {
       if (isOutage(error) || this.#context.isClosed()) throw error
       return { error }

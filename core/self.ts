@@ -8,7 +8,7 @@ export const SELF = '@self'
 
 export interface SelfContext extends Omit<InboxContext, 'settle'> {
   readonly store: Store
-  settle(recipient: RecipientKey, seq: number): void
+  settle(recipient: RecipientKey, seq: number, superseded: boolean): void
 }
 
 /**
@@ -31,7 +31,10 @@ export class SelfRecipient implements StoredRecipient {
     this.key = key
     this.tags = new Set(tags)
     const backlog = new Backlog(context.store, () => key, pending)
-    this.outbox = new Inbox(this, backlog, { ...context, settle: (seq) => context.settle(key, seq) })
+    this.outbox = new Inbox(this, backlog, {
+      ...context,
+      settle: (seq, superseded) => context.settle(key, seq, superseded),
+    })
   }
 
   get pending(): number {

@@ -234,6 +234,8 @@ export interface Entry {
 export interface Settlement {
   readonly recipient: RecipientKey
   readonly seq: number
+  /** True when it changed nothing, because what was there was newer. If a replay job had revived it, the job counts that. */
+  readonly superseded?: boolean
 }
 
 /** How often a delivery was sent, and what came of it, by cause. Kept from the first failure on. */

@@ -29,6 +29,7 @@ import {
   type ScheduledKey,
   type ScheduledMessage,
   type SelectedLetter,
+  type Settlement,
   type Shed,
   type Spaces,
   type Store,
@@ -111,7 +112,7 @@ export class MemoryStore implements Store {
   async write({ entries, settlements, retries, deaths, lastVersion }: Batch): Promise<readonly StoreVerdict[]> {
     const now = this.#now()
     if (lastVersion !== undefined && lastVersion > (this.#lastVersion ?? '')) this.#lastVersion = lastVersion
-    for (const { recipient, seq } of settlements) this.#recipients.remove(recipient, seq, 'acked')
+    for (const settlement of settlements) this.#settle(settlement)
     for (const death of deaths) this.#bury(death, now)
     for (const retry of retries) this.#recipients.note(retry)
     return entries.map((entry) => this.#store(entry, now))
@@ -301,6 +302,11 @@ export class MemoryStore implements Store {
     if (verdict) return verdict
     this.#schedule.add(message, dueAt, recipients.length)
     return { status: 'scheduled' }
+  }
+
+  #settle({ recipient, seq, superseded }: Settlement): void {
+    const settled = this.#recipients.remove(recipient, seq, 'acked')
+    if (superseded && settled?.replay !== undefined) this.#replays.countSuperseded(settled.replay)
   }
 
   /** What a message is that is known already; undefined: it is new. */

@@ -70,7 +70,7 @@ export const replayCases: Readonly<Record<string, Trying>> = {
       perSecond: 7,
       maxFailures: 4,
       total: 3,
-      ...{ replayed: 0, failed: 0, skipped: 0, state: 'waiting', reason: undefined, endedAt: undefined },
+      ...{ replayed: 0, failed: 0, superseded: 0, skipped: 0, state: 'waiting', reason: undefined, endedAt: undefined },
     }
     assert.deepEqual(job, expected)
     await trial.reopen()
@@ -110,6 +110,20 @@ export const replayCases: Readonly<Record<string, Trying>> = {
     )
     assert.equal((await trial.replay(first.job.id)).replayed, 1)
     assert.equal((await trial.replay(second.job.id)).state, 'waiting')
+  },
+
+  async 'counts for a replay what came too late, once, with its settlement'(trial) {
+    await trial.open()
+    await graveyard(trial, ['a', 'b'])
+    const { job } = await trial.freeze()
+    const [late, good] = await trial.step(job.id)
+    assert.ok(late && good)
+    const { recipient } = late
+    for (let times = 0; times < 2; times++) {
+      await trial.settle({ recipient, seq: late.seq, superseded: true }, { recipient, seq: good.seq })
+    }
+    const { superseded, replayed } = await trial.replay(job.id)
+    assert.deepEqual([replayed, superseded], [2, 1])
   },
 
   async 'skips in a replay what is gone, and what was for a recipient that is forgotten'(trial) {

@@ -44,7 +44,7 @@ export class KeptReplays {
     const free = this.#deadLetters.free(filter)
     const ids = free.slice(0, limit)
     this.#deadLetters.select(ids, id)
-    const none = { replayed: 0, failed: 0, skipped: 0, reason: undefined, endedAt: undefined }
+    const none = { replayed: 0, failed: 0, superseded: 0, skipped: 0, reason: undefined, endedAt: undefined }
     const sizes = { total: ids.length, maxFailures: maxFailures(ids.length) }
     this.#jobs.set(id, { id, createdAt: now, by, filter, perSecond, ...sizes, ...none, state: 'waiting' })
     const job = this.#jobs.get(id) as ReplayJob
@@ -70,6 +70,11 @@ export class KeptReplays {
   countFailure(replay: ReplayId): void {
     const job = this.#jobs.get(replay)
     if (job) this.#jobs.set(replay, { ...job, failed: job.failed + 1 })
+  }
+
+  countSuperseded(replay: ReplayId): void {
+    const job = this.#jobs.get(replay)
+    if (job) this.#jobs.set(replay, { ...job, superseded: job.superseded + 1 })
   }
 
   end(replay: ReplayId, ending: ReplayEnding, now: number): void {

@@ -162,6 +162,7 @@ export const STEPS: readonly string[] = [
     total        INTEGER NOT NULL DEFAULT 0,
     replayed     INTEGER NOT NULL DEFAULT 0,
     failed       INTEGER NOT NULL DEFAULT 0,
+    superseded   INTEGER NOT NULL DEFAULT 0,
     skipped      INTEGER NOT NULL DEFAULT 0,
     state        TEXT NOT NULL DEFAULT 'waiting',
     reason       TEXT,

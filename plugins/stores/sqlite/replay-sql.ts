@@ -15,6 +15,7 @@ export interface ReplayRow {
   readonly total: number
   readonly replayed: number
   readonly failed: number
+  readonly superseded: number
   readonly skipped: number
   readonly state: ReplayState
   readonly reason: string | null
@@ -35,7 +36,7 @@ interface Named {
 
 const JOBS = `
   SELECT id, created_at AS createdAt, asked_by AS by, filter, per_second AS perSecond, max_failures AS maxFailures,
-    total, replayed, failed, skipped, state, reason, ended_at AS endedAt FROM replay`
+    total, replayed, failed, superseded, skipped, state, reason, ended_at AS endedAt FROM replay`
 const UNFINISHED = `state IN ('waiting', 'running')`
 const FROM = 'FROM dead_letter LEFT JOIN message USING (seq)'
 

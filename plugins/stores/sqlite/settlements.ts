@@ -7,14 +7,19 @@ import type { Tally } from './tally.ts'
 export class Settlements {
   readonly #queues: Queues
   readonly #removeRun: Statement<[queue: number, first: number, last: number]>
+  readonly #countSuperseded: Statement<[queue: number, seq: number]>
 
   constructor(database: Database, queues: Queues) {
     this.#queues = queues
     this.#removeRun = database.prepare('DELETE FROM delivery WHERE queue = ? AND seq BETWEEN ? AND ?')
+    this.#countSuperseded = database.prepare(`
+      UPDATE replay SET superseded = superseded + 1
+      WHERE id = (SELECT replay FROM delivery WHERE queue = ? AND seq = ?)`)
   }
 
   /** Counts the rows that went: a delivery may have been settled before. */
   remove(settlements: readonly Settlement[], tally: Tally): void {
+    for (const { recipient, seq, superseded } of settlements) if (superseded) this.#supersede(recipient, seq)
     for (const [recipient, places] of byRecipient(settlements)) {
       const queue = this.#queues.of(recipient)
       if (queue === undefined) continue
@@ -22,6 +27,12 @@ export class Settlements {
       for (const [first, last] of runs(places)) count += this.#removeRun.run(queue, first, last).changes
       if (count > 0) tally.leave(recipient, 'acked', count)
     }
+  }
+
+  /** A replay job that had revived the delivery takes note. */
+  #supersede(recipient: RecipientKey, seq: number): void {
+    const queue = this.#queues.of(recipient)
+    if (queue !== undefined) this.#countSuperseded.run(queue, seq)
   }
 }
 

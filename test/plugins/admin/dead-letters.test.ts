@@ -366,6 +366,7 @@ describe('dead-letters-api', () => {
         total: 3,
         replayed: 1,
         failed: 0,
+        superseded: 0,
         skipped: 0,
         state: 'running',
       })

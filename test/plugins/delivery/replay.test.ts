@@ -13,9 +13,11 @@ import {
 import { FanOutLog } from '../../../core/log.ts'
 import { messageMaker } from '../../../core/testing/messages.ts'
 import { type Replays, type ReplayWish, replay } from '../../../plugins/delivery/replay.ts'
+import { MemoryState } from '../../../plugins/state/memory.ts'
 import { MemoryStore } from '../../../plugins/stores/memory.ts'
 import { SqliteStore } from '../../../plugins/stores/sqlite/index.ts'
 import { failureOf } from '../../core/support.ts'
+import { keeping } from '../../support/bus.ts'
 import { type Answer, type Application, type BenchOptions, bench, RETRY_DELAY_MS } from './support.ts'
 
 const REJECTION: Answer = { code: 'INVALID_MESSAGE', retryable: false }
@@ -122,6 +124,25 @@ describe('a replay', () => {
     await subject.pass(1_000)
     expect(subject.applied).to.deep.equal(['m-1', 'late'])
     expect(subject.sums('@self')).to.include({ acked: 2, pending: 0, dead: 0 })
+  })
+
+  it('leaves alone what is newer than a replayed write, and counts that as superseded', async () => {
+    const state = new MemoryState()
+    const subject = await desk({ plugins: [keeping(state)] })
+    const { join: joins } = state
+    state.join = () => Promise.reject(new Error('this one does not fit'))
+    await subject.publish({ type: 'SK', messageId: 'old', key: 'k', value: 1 })
+    await subject.publish({ type: 'SK', messageId: 'other', key: 'other', value: 1 })
+    await subject.pass(3_600_000)
+    expect((await subject.dead()).map(({ messageId }) => messageId)).to.have.members(['old', 'other'])
+    state.join = joins
+    await subject.publish({ type: 'SK', messageId: 'new', key: 'k', value: 2 })
+    await subject.pass(100)
+    const { job } = await subject.start()
+    await subject.pass(1_000)
+    expect(await subject.job(job.id)).to.include({ state: 'done', replayed: 2, superseded: 1, failed: 0 })
+    const values = await state.read(['k', 'other'].map((key) => ({ space: 'keys', key })))
+    expect(values.map((entry) => entry && 'value' in entry && entry.value)).to.deep.equal(['2', '1'])
   })
 
   describe('freezes its selection', () => {
@@ -468,6 +489,7 @@ describe('a replay', () => {
         total: 3,
         replayed: 3,
         failed: 0,
+        superseded: 0,
         skipped: 0,
         state: 'done',
         reason: undefined,
