@@ -1,6 +1,6 @@
 import type { Backlog } from './backlog.ts'
-import { Places } from './places.ts'
 import type { PendingDelivery } from './store.ts'
+import { placeOf, Turns, turnOf } from './turns.ts'
 
 /** Deliveries of held types that wait for one recipient at most, before it is sent nothing more. Each costs its place only. */
 const MAX_PARKED = 100_000
@@ -20,13 +20,14 @@ export interface HeldTypesContext {
 
 /** One type that is held. */
 class Held {
-  readonly waiting = new Places()
+  readonly waiting = new Turns()
   /** Places of those that may go and have not gone yet. */
   readonly free = new Set<number>()
   /** Those of `waiting` that were sent before, by message id, the last ones. */
   readonly sent = new Map<string, PendingDelivery>()
   /** The place of the one that may go as a probe; `next`: there was none, so it is the next one that comes. */
   probe: number | 'next' | undefined
+  /** The turn of the last one that went as a probe. */
   lastProbe = 0
   releasing = false
   /** How many times the store is being asked for some of them. */
@@ -35,7 +36,7 @@ class Held {
 
 /**
  * Types that one recipient is not sent for now. Their deliveries wait, known by their places in the store, and hold up nobody
- * else. What is released goes in its old order, before whatever came later.
+ * else. What is released goes in its old order, a higher lane before a lower one, and in each before whatever came later.
  */
 export class HeldTypes {
   readonly #backlog: Backlog
@@ -79,13 +80,12 @@ export class HeldTypes {
   probe(type: string): void {
     const held = this.#types.get(type)
     if (!held || held.releasing || held.probe !== undefined) return
-    const place = held.waiting.behind(held.lastProbe)
-    held.probe = place ?? 'next'
-    if (place === undefined) return
-    held.lastProbe = place
-    held.free.add(place)
-    this.#unpark(held, place)
-    this.#read(type, held, [place])
+    const turn = held.waiting.behind(held.lastProbe)
+    held.probe = turn === undefined ? 'next' : placeOf(turn)
+    if (turn === undefined) return
+    held.lastProbe = turn
+    this.#unpark(held, turn)
+    this.#read(type, held, [placeOf(turn)])
   }
 
   isProbe({ seq, message }: PendingDelivery): boolean {
@@ -139,7 +139,7 @@ export class HeldTypes {
       const delivery = held.sent.get(messageId)
       if (!delivery) continue
       held.sent.delete(messageId)
-      return this.#unpark(held, delivery.seq) ? delivery : undefined
+      return this.#unpark(held, turnOf(delivery)) ? delivery : undefined
     }
     return undefined
   }
@@ -177,31 +177,30 @@ export class HeldTypes {
   }
 
   #park(held: Held, delivery: PendingDelivery, wasSent = delivery.attempts.sends > 0): void {
-    const { seq, message } = delivery
-    if (held.waiting.add(seq)) this.#parked++
+    if (held.waiting.add(turnOf(delivery))) this.#parked++
     if (!wasSent) return
-    held.sent.set(message.messageId, delivery)
+    held.sent.set(delivery.message.messageId, delivery)
     const [oldest] = held.sent.keys()
     if (held.sent.size > MAX_SENT && oldest !== undefined) held.sent.delete(oldest)
   }
 
-  #unpark(held: Held, place: number): boolean {
-    if (!held.waiting.remove(place)) return false
+  #unpark(held: Held, turn: number): boolean {
+    if (!held.waiting.remove(turn)) return false
     this.#parked--
     return true
   }
 
   /** The next ones in order, when those before have gone. When none wait any more, the type is like any other. */
   #releaseSome(type: string, held: Held): void {
-    const places = held.waiting.take(RECALL_DELIVERIES)
+    const places = held.waiting.take(RECALL_DELIVERIES).map(placeOf)
     this.#parked -= places.length
-    for (const place of places) held.free.add(place)
     if (places.length > 0) this.#read(type, held, places)
     else if (this.#types.get(type) === held) this.#types.delete(type)
   }
 
   #read(type: string, held: Held, places: readonly number[]): void {
     held.reading++
+    for (const place of places) held.free.add(place)
     void this.#recall(type, held, places, this.#generation)
   }
 

@@ -1,7 +1,13 @@
 import { expect } from 'chai'
 import type { HeldTypes } from '../../core/held-types.ts'
 import { createHooks } from '../../core/hooks.ts'
-import type { DueDelivery, LanePlaces, PendingDelivery, Store } from '../../core/index.ts'
+import {
+  DEFAULT_PRIORITY,
+  type DueDelivery,
+  type LanePlaces,
+  type PendingDelivery,
+  type Store,
+} from '../../core/index.ts'
 import { DurableRecipient } from '../../core/recipient.ts'
 import { ManualRuntime } from './manual-runtime.ts'
 import { delivery, linkTo, RecordingLog } from './support.ts'
@@ -55,9 +61,10 @@ function outboxTo({ strict = false } = {}) {
   const rest = async () => {
     for (let turn = 0; turn < 4; turn++) await runtime.turn()
   }
-  const offer = (type: string, ...seqs: number[]) => {
+  const offer = (type: string, ...seqs: number[]) => offerIn(DEFAULT_PRIORITY, type, ...seqs)
+  const offerIn = (lane: number, type: string, ...seqs: number[]) => {
     for (const seq of seqs) {
-      const one = delivery(seq, { type, messageId: `${seq}`, ...(strict && { orderingKey: 'key' }) })
+      const one = delivery(seq, { type, messageId: `${seq}`, ...(strict && { orderingKey: 'key' }) }, { lane })
       stored.set(seq, one)
       outbox.offer(one)
     }
@@ -71,7 +78,7 @@ function outboxTo({ strict = false } = {}) {
     }
     await rest()
   }
-  return { outbox, held: outbox.held as HeldTypes, sent: near.sent, stored, gate, rest, offer, ack, fail }
+  return { outbox, held: outbox.held as HeldTypes, sent: near.sent, stored, gate, rest, offer, offerIn, ack, fail }
 }
 
 const unseen = { pending: 0, lastSeenAt: 0 }
@@ -111,6 +118,22 @@ describe('held types', () => {
     for (const seq of range(1, 310)) await ack(seq)
     expect(sent).to.deep.equal(names(...range(1, 310)))
     expect(outbox.pending).to.equal(0)
+  })
+
+  it('are probed and released by their lanes first, and in each in their old order', async () => {
+    const { held, sent, offer, offerIn, ack, rest } = outboxTo()
+    held.hold('SK')
+    offer('SK', ...range(1, 200))
+    offerIn(9, 'SK', 201, 202)
+    offerIn(0, 'SK', 203)
+    held.probe('SK')
+    await rest()
+    expect(sent).to.deep.equal(names(201))
+    offerIn(9, 'SK', 204)
+    held.release('SK')
+    await rest()
+    for (const seq of [201, 202, 204, ...range(1, 200)]) await ack(seq)
+    expect(sent).to.deep.equal(names(201, 202, 204, ...range(1, 200), 203))
   })
 
   it('let nothing new pass those that are being read, however long the store takes', async () => {
