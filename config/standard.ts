@@ -25,6 +25,7 @@ import { prometheus } from '../plugins/metrics/prometheus/index.ts'
 import { path } from '../plugins/routes/path.ts'
 import { tags } from '../plugins/routes/tags.ts'
 import { target } from '../plugins/routes/target.ts'
+import { catchUp } from '../plugins/state/catch-up/index.ts'
 import { memoryState } from '../plugins/state/memory.ts'
 import { redisState } from '../plugins/state/redis/index.ts'
 import { sqliteState } from '../plugins/state/sqlite/index.ts'
@@ -50,6 +51,7 @@ const factories = {
   ack,
   nack,
   hello,
+  catchUp,
   path,
   tags,
   target,

@@ -209,6 +209,8 @@ class SlipstreamBus implements Bus {
       group: this.#group,
       decided: this.#decided,
       instanceId: () => this.instanceId,
+      epoch: () => this.#running.epoch,
+      joinState: (entries) => this.#running.joinState(entries),
       draining: () => this.#draining,
       recipients: () => this.recipients(),
       everyone: () => this.#running.recipients,

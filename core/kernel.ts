@@ -30,6 +30,8 @@ export interface KernelContext {
   readonly group: GroupCommit
   readonly decided: WeakSet<DueDelivery>
   readonly instanceId: () => string
+  readonly epoch: () => string
+  readonly joinState: Kernel['joinState']
   readonly draining: () => boolean
   readonly recipients: () => readonly Recipient[]
   readonly everyone: () => Recipients
@@ -60,6 +62,10 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     get instanceId() {
       return context.instanceId()
     },
+    get epoch() {
+      return context.epoch()
+    },
+    joinState: context.joinState,
     get draining() {
       return context.draining()
     },

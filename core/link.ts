@@ -41,6 +41,8 @@ export interface Introduction {
   readonly durable: boolean
   /** Whether it understands a `HELLO` that announces new tags on the plain level. */
   readonly announces: boolean
+  /** Whether it understands a `SYNC`, by which instances compare their state. */
+  readonly syncs?: boolean
 }
 
 /**

@@ -24,6 +24,7 @@ import { Schedule } from './schedule.ts'
 import { SELF, SelfRecipient } from './self.ts'
 import type { Settings } from './settings.ts'
 import { Sightings } from './sightings.ts'
+import type { StateEntry, StateOutcome } from './state.ts'
 import type { RecipientKey, SavedRecipient, Store, StoreState } from './store.ts'
 import type { StoreHealth } from './store-health.ts'
 import { plainFrame } from './stored-message.ts'
@@ -59,6 +60,8 @@ export class Mesh {
   readonly links: Links
   readonly clock: HybridClock
   readonly clocks: Clocks
+  /** The epoch of the store's own sequence. */
+  readonly epoch: string
   readonly journey: Journey
   readonly requests: Requests
   readonly addresses: string[] = []
@@ -104,6 +107,7 @@ export class Mesh {
     this.#context = context
     this.#store = parts.store
     this.instanceId = instanceId
+    this.epoch = epoch
     const clock = new HybridClock(runtime, instanceId, lastVersion)
     this.clock = clock
     const mayDeliver = () => !group.isBehind
@@ -192,6 +196,21 @@ export class Mesh {
     return this.recipients.self.outbox.applied(key, deadline - runtime.monotonic())
   }
 
+  /** Joins what another instance holds. The clock follows it; what is too far ahead of it is left out. */
+  async joinState(entries: readonly StateEntry[]): Promise<readonly (StateOutcome | 'ahead')[]> {
+    const { parts, fail } = this.#context
+    const inTime = entries.filter(({ version }) => this.clock.dueAt(version) === undefined)
+    for (const { version } of inTime) this.clock.observe(version)
+    try {
+      const joined = (await parts.state?.join(inTime)) ?? []
+      const outcomes = new Map(joined.map((outcome, index) => [inTime[index], outcome]))
+      return entries.map((entry) => outcomes.get(entry) ?? 'ahead')
+    } catch (error) {
+      if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') fail(error as Error)
+      throw error
+    }
+  }
+
   async announced(link: Link, tags: readonly string[]): Promise<void> {
     if (link.recipient instanceof DurableRecipient) await this.recipients.announced(link.recipient, tags)
   }
@@ -254,6 +273,7 @@ export class Mesh {
       clusterGroupId,
       durable: true,
       announces: true,
+      syncs: this.#context.parts.types.knows('SYNC'),
     }
   }
 

@@ -12,7 +12,7 @@ import type { Recipient } from './recipient.ts'
 import type { Replies } from './requests/requests.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
-import type { StateBackend, StateReader } from './state.ts'
+import type { StateBackend, StateEntry, StateOutcome, StateReader } from './state.ts'
 import type { Collapsed, LedgerRow, Purged, PurgeLimits, Shed, Store, StoreStatistics, Weighed } from './store.ts'
 
 /**
@@ -50,6 +50,8 @@ export interface Services {}
 export interface Kernel {
   /** Known from `start` on, when the store is open. */
   readonly instanceId: string
+  /** The epoch of the store: another one whenever its data began anew. Known from `start` on. */
+  readonly epoch: string
   readonly settings: Settings
   readonly runtime: Runtime
   readonly log: Log
@@ -62,6 +64,11 @@ export interface Kernel {
   readonly clocks: Clocks
   /** What has become of all writes; undefined when no plugin provides a backend. Known from `start` on. */
   readonly state: StateReader | undefined
+  /**
+   * Joins entries that another instance holds, as `StateBackend.join` does; the clock follows their versions, as it does those of
+   * messages. What is ahead of it by more than a minute is left out: `ahead`.
+   */
+  joinState(entries: readonly StateEntry[]): Promise<readonly (StateOutcome | 'ahead')[]>
   /** Every recipient that is known, connected or not; a fresh list. */
   recipients(): readonly Recipient[]
   /** Every connection that is open and identified. */

@@ -11,6 +11,7 @@ import { DurableRecipient } from '../recipient.ts'
 import type { Recipients } from '../recipients.ts'
 import { Route } from '../route.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import { stampOf } from '../state/audience.ts'
 import type { StateReader } from '../state.ts'
 import { hopFrame } from '../stored-message.ts'
 import { type Consistency, type Finding, printFindings } from './finding.ts'
@@ -153,7 +154,7 @@ export class Requests {
       // Whoever has the ACK of a write reads it.
       if (!(await applied(message.orderingKey, withinMs))) return undefined
       const found = await answer(message as Message<never>, state)
-      return { instanceId, value: found?.value ?? 'null', version: found?.version }
+      return { instanceId, value: found?.value ?? 'null', version: found && stampOf(found.version) }
     } catch (error) {
       log.error('request failed', { type: message.type, messageId: message.messageId, reason: problemOf(error), error })
       return undefined

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { BUCKETS, type StateEntry, type StateKey, type WeightedMember } from '../state.ts'
+import { isForSome } from './audience.ts'
 
 /** 64 bits, as two unsigned numbers of 32: JavaScript computes with these an order of magnitude faster than with bigints. */
 export interface Digest {
@@ -24,18 +25,21 @@ export function bucketOf({ space, key }: StateKey): number {
 
 /**
  * What is compared between instances. Tombstones, removed members and floors do not count: each instance forgets them at a
- * time of its own. That of `weights` is the XOR of its members', so that one member's change needs no look at the others.
+ * time of its own. Neither does what is for some instances only. That of `weights` is the XOR of its members', so that one member's change needs no look at the others.
  */
 export function digestOf(entry: StateEntry): Digest {
   if (entry.shape === 'tombstone') return NO_DIGEST
   if (entry.shape !== 'weights') {
+    if (isForSome(entry.version)) return NO_DIGEST
     return digestOfParts([entry.space, entry.key, entry.shape, entry.version, entry.value])
   }
   return entry.members.reduce((sum, member) => xor(sum, digestOfMember(entry, member)), NO_DIGEST)
 }
 
 export function digestOfMember({ space, key }: StateKey, { member, version, weight }: WeightedMember): Digest {
-  return weight === null ? NO_DIGEST : digestOfParts([space, key, 'weights', version, member, weight])
+  return weight === null || isForSome(version)
+    ? NO_DIGEST
+    : digestOfParts([space, key, 'weights', version, member, weight])
 }
 
 export function xor(one: Digest, other: Digest): Digest {

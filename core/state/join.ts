@@ -1,4 +1,5 @@
 import type { StateEntry, StateOutcome, ValueEntry, WeightedMember, WeightsEntry } from '../state.ts'
+import { versionOfBoth } from './audience.ts'
 
 /** How a type joins two of its texts. Commutative, associative and idempotent, to the byte. */
 export type JoinTexts = (current: string, incoming: string) => string
@@ -69,7 +70,7 @@ function joinOwn(current: StateEntry, delta: StateEntry, joinedBy: JoinedBy): St
   const joinTexts = joinedBy(current.space)
   if (!joinTexts) return isGreater(delta, current) ? delta : current
   const value = current.value === delta.value ? current.value : joinTexts(current.value, delta.value)
-  const version = later(current.version, delta.version)
+  const version = versionOfBoth(current.version, delta.version)
   return value === current.value && version === current.version ? current : { ...current, value, version }
 }
 

@@ -1,7 +1,8 @@
 import type { Message } from '../message.ts'
 import type { StateBackend, StateEntry, StateOutcome } from '../state.ts'
+import { versionOf, versionOfBoth } from './audience.ts'
 import { bodyText } from './body-text.ts'
-import { later, weightsOf } from './join.ts'
+import { weightsOf } from './join.ts'
 import { update } from './update.ts'
 
 /** The state as one message type writes it: the keys of its space. */
@@ -91,14 +92,14 @@ export class TrackedState implements TypeState<never> {
     message: Message<never>,
   ): Promise<StateOutcome> {
     const space = this.#space
-    const version = message.version ?? ''
+    const version = versionOf(message)
     let isRepetition = false
     const changed = await update(this.#backend, { space, key }, (current) => {
       const before = current && 'value' in current ? current.value : undefined
       const value = change(before)
       isRepetition = current?.version === version
       if (value === undefined || value === before) return undefined
-      return { space, key, shape: 'own', version: later(current?.version ?? '', version), value }
+      return { space, key, shape: 'own', version: versionOfBoth(current?.version ?? '', version), value }
     })
     const outcome = changed || isRepetition ? 'applied' : 'superseded'
     this.#note([{ message }], [outcome])
@@ -120,7 +121,7 @@ export class TrackedState implements TypeState<never> {
 
 function entryOf(space: string, change: StateChange<never>): StateEntry | undefined {
   const { key, message } = change
-  const version = message.version ?? ''
+  const version = versionOf(message)
   if (change.shape === 'tombstone') return { space, key, shape: 'tombstone', version }
   if (change.shape !== 'weights') return { space, key, shape: change.shape, version, value: change.value }
   return weightsOf(

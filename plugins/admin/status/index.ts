@@ -1,5 +1,7 @@
 import { type Kernel, type Plugin, type Recipient, SlipstreamError, VERSION } from '../../../core/index.ts'
 import type { Circuit } from '../../delivery/circuits.ts'
+// For the service that catch-up offers.
+import type {} from '../../state/catch-up/index.ts'
 
 /** What an instance is and does, for pages and the command line: `/api/v1/status`, `…/connections`, `…/plugins`. */
 export function statusApi(): Plugin {
@@ -48,7 +50,8 @@ function connections(kernel: Kernel) {
     const { name, role, tags, durable, connected, inFlight, deferred, pending, clockAheadMs } = recipient
     const { recipient: _, oldestPendingAt, ...sums } = ledger.get(name) ?? {}
     const about = { id: name, name, role, tags: [...tags], durable }
-    const seen = { address: addresses.get(recipient), lastSeenAt: isoTime(recipient.lastSeenAt) }
+    const caughtUpAt = isoTime(kernel.find('catchUp')?.completedAt(name))
+    const seen = { address: addresses.get(recipient), lastSeenAt: isoTime(recipient.lastSeenAt), caughtUpAt }
     const clock = { clockSkewSeconds: clockAheadMs === undefined ? undefined : clockAheadMs / 1000 }
     const state = { state: connected ? 'linked' : 'away', connected, ...seen }
     const figures = { inFlight, deferred, backlog: pending, oldestPendingAt: isoTime(oldestPendingAt), sums }

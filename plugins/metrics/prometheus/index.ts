@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client'
 import type { Plugin } from '../../../core/index.ts'
+import { measureCatchUp } from './catch-up.ts'
 import { measureDeliveries } from './deliveries.ts'
 import { measureInstance } from './instance.ts'
 import { measureMesh } from './mesh.ts'
@@ -25,6 +26,7 @@ export function prometheus(): Plugin {
       measureMesh(kernel, registry)
       measureStore(kernel, registry)
       measureState(kernel, registry)
+      measureCatchUp(kernel, registry)
       measureInstance(kernel, registry)
       kernel.use('http').route('GET', '/metrics', { access: 'public' }, async () => ({
         text: (await registry.metrics()) + (await processMetrics()),

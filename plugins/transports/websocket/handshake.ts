@@ -30,6 +30,7 @@ export function readQuery(query: URLSearchParams): Introduction {
     clusterGroupId: readName('clusterGroupId', single(query, 'clusterGroupId')),
     durable: instanceId !== undefined && (durable || role === 'instance'),
     announces: readFlag('hello', single(query, 'hello')) ?? false,
+    ...(readFlag('sync', single(query, 'sync')) && { syncs: true }),
   }
 }
 
@@ -42,6 +43,7 @@ export function writeQuery(peerUrl: string, self: Introduction): URL {
   if (self.clusterGroupId !== undefined) searchParams.set('clusterGroupId', self.clusterGroupId)
   searchParams.set('role', self.role)
   if (self.announces) searchParams.set('hello', '1')
+  if (self.syncs) searchParams.set('sync', '1')
   return url
 }
 
@@ -56,6 +58,7 @@ export function readHeaders(headers: IncomingHttpHeaders): Introduction {
     clusterGroupId: readName('Slipstream-Cluster-Group', headerOf(headers, 'slipstream-cluster-group')),
     durable: instanceId !== undefined,
     announces: headerOf(headers, 'slipstream-hello') === '1',
+    ...(headerOf(headers, 'slipstream-sync') === '1' && { syncs: true }),
   }
 }
 
@@ -66,6 +69,7 @@ export function writeHeaders(self: Introduction): string[] {
   if (self.tags.length > 0) lines.push(`Slipstream-Tags: ${self.tags.map(encode).join(',')}`)
   if (self.clusterGroupId !== undefined) lines.push(`Slipstream-Cluster-Group: ${encode(self.clusterGroupId)}`)
   if (self.announces) lines.push('Slipstream-Hello: 1')
+  if (self.syncs) lines.push('Slipstream-Sync: 1')
   return lines
 }
 

@@ -22,8 +22,14 @@ describe('websocket: introductions', () => {
   afterEach(closeAll)
 
   it('tells both ends who the other is', async () => {
-    const self = instance({ tags: ['aws', 'eu west', 'zürich'], clusterGroupId: 'eu', announces: true })
-    const other = instance({ instanceId: 'gcp-1', tags: ['gcp', '日本'], clusterGroupId: 'asia', announces: true })
+    const self = instance({ tags: ['aws', 'eu west', 'zürich'], clusterGroupId: 'eu', announces: true, syncs: true })
+    const other = instance({
+      instanceId: 'gcp-1',
+      tags: ['gcp', '日本'],
+      clusterGroupId: 'asia',
+      announces: true,
+      syncs: true,
+    })
     const listener = await listening({ self })
     const dialled = await dial(transport(), listener.url, other)
     expect(dialled.connection.remote).to.deep.equal(self)
@@ -54,6 +60,7 @@ describe('websocket: introductions', () => {
     ['?tags=aws&tags=production', { ...unnamed, tags: ['aws', 'production'], durable: false }],
     ['?tags=,aws,,aws,', { ...unnamed, tags: ['aws'], durable: false }],
     ['?hello=1&clusterGroupId=eu', { ...unnamed, clusterGroupId: 'eu', announces: true, durable: false }],
+    ['?sync=1&hello=0', { ...unnamed, syncs: true, durable: false }],
     ['?unheard=of&instanceId=a.b_c:d-e', { ...unnamed, instanceId: 'a.b_c:d-e', durable: true }],
   ]
   for (const [query, said] of queries) {

@@ -1,0 +1,73 @@
+import type { BodyOf, MessageType } from '../../../core/index.ts'
+
+/** A question, with a number and what it asks for, or the answer to the question of that number. */
+export interface SyncFrame {
+  readonly id: number
+  /** Of a question. */
+  readonly ask?: Question
+  /** Of an answer that there is none: why. */
+  readonly failed?: string
+  /** Epoch of the store of whoever speaks. */
+  readonly epoch?: string
+  /** Digest of everything. */
+  readonly root?: string
+  /** Digests of the groups of buckets, 11 characters each. */
+  readonly digests?: string
+  /** Which half of each digest of a bucket is compared, 0 or 1. */
+  readonly half?: number
+  readonly groups?: readonly number[]
+  readonly buckets?: readonly number[]
+  /** Of each bucket in turn: its sightings, or the digests of the buckets of a group. */
+  readonly lists?: readonly string[]
+  /** Names of keys, 8 characters each. */
+  readonly names?: string
+  /** How many pieces of the answer are known already. */
+  readonly from?: number
+  readonly count?: number
+  readonly more?: boolean
+  /** Entries: JSON, deflated, in base64. */
+  readonly entries?: string
+}
+
+/**
+ * `begin`: compare everything, and the groups. `buckets`: digests of the buckets of some groups. `keys`: what there is in some
+ * buckets. `want`: entries of some keys. `give`: entries to be joined. `end`: all that differed has been exchanged.
+ */
+export type Question = 'begin' | 'buckets' | 'keys' | 'want' | 'give' | 'end'
+
+declare module '../../../core/index.ts' {
+  interface MessageTypes {
+    SYNC: SyncFrame
+  }
+}
+
+/** What one frame bears of entries, before they are deflated, in characters. */
+export const MAX_ENTRIES_LENGTH = 96 * 1024
+/** So large may an entry be that stands alone in its frame, deflated and in base64, in characters. */
+export const MAX_FRAME_LENGTH = 240 * 1024
+
+const text = (maxLength: number) => ({ type: 'string', maxLength }) as const
+const number = { type: 'integer', minimum: 0 } as const
+const numbers = (maxItems: number) => ({ type: 'array', maxItems, items: number }) as const
+
+export const syncSchema: MessageType<BodyOf<'SYNC'>>['schema'] = {
+  type: 'object',
+  required: ['id'],
+  properties: {
+    id: number,
+    ask: { type: 'string', enum: ['begin', 'buckets', 'keys', 'want', 'give', 'end'] },
+    failed: text(64),
+    epoch: text(128),
+    root: text(64),
+    digests: text(4_096),
+    half: number,
+    groups: numbers(256),
+    buckets: numbers(4_096),
+    lists: { type: 'array', maxItems: 4_096, items: text(MAX_FRAME_LENGTH) },
+    names: text(MAX_FRAME_LENGTH),
+    from: number,
+    count: number,
+    more: { type: 'boolean' },
+    entries: text(MAX_FRAME_LENGTH),
+  },
+}

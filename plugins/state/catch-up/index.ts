@@ -1,0 +1,152 @@
+import { type Kernel, type Link, type Plugin, problemOf } from '../../../core/index.ts'
+import { Answering } from './answering.ts'
+import { Asking } from './asking.ts'
+import { type SyncFrame, syncSchema } from './frames.ts'
+import { Holdings } from './holdings.ts'
+import { Neighbour } from './neighbour.ts'
+import { type CatchUpFigures, Progress } from './progress.ts'
+
+export type { CatchUpFigures } from './progress.ts'
+
+declare module '../../../core/index.ts' {
+  interface Services {
+    readonly catchUp: CatchUpService
+  }
+}
+
+/** How instances bring each other up to date. */
+export interface CatchUpService {
+  readonly figures: CatchUpFigures
+  /** When the last session with that peer was completed, in milliseconds since the epoch. */
+  completedAt(peer: string): number | undefined
+  /** Exchanges with a linked instance what differs, now. Resolves to whether that was completed; undefined: it cannot be asked. */
+  run(peer: string): Promise<boolean | undefined>
+}
+
+/**
+ * State that catches up: instances that are linked compare digests of what they hold and give each other what differs, with its
+ * original versions. A new instance, a long-absent one and one that lost its disk end with what the others have. It is spoken
+ * only with instances that said at the handshake that they understand it (`SYNC`).
+ *
+ * @param options.everySeconds how often two linked instances compare; besides, they do so as soon as they are linked
+ */
+export function catchUp({ everySeconds = 60 } = {}): Plugin {
+  return {
+    name: 'catch-up',
+    version: '1.0.0',
+    options: { everySeconds },
+    optionsSchema: {
+      type: 'object',
+      additionalProperties: false,
+      properties: { everySeconds: { type: 'number', minimum: 1, maximum: 86_400 } },
+    },
+    apply(kernel) {
+      const neighbours = new Neighbours(kernel, everySeconds * 1_000)
+      kernel.messageType('SYNC', {
+        schema: syncSchema,
+        receive({ sender, body, bytes }) {
+          if (understands(sender)) neighbours.received(sender, body, bytes)
+        },
+      })
+      kernel.provide('catchUp', neighbours)
+      kernel.hooks.linkUp.tap((link) => neighbours.add(link))
+      kernel.hooks.linkDown.tap((link) => neighbours.remove(link))
+      kernel.hooks.drain.tapPromise(async () => neighbours.close())
+    },
+  }
+}
+
+function understands(link: Link): boolean {
+  return link.role === 'instance' && link.peer !== undefined && link.connection.remote.syncs === true
+}
+
+/** Those with whom this instance compares its state: one session at a time with each of them. */
+class Neighbours implements CatchUpService {
+  readonly #kernel: Kernel
+  readonly #everyMs: number
+  readonly #holdings: Holdings
+  readonly #progress: Progress
+  readonly #answering: Answering
+  readonly #neighbours = new Map<Link, Neighbour>()
+  readonly #answeringNow = new Set<Link>()
+
+  constructor(kernel: Kernel, everyMs: number) {
+    this.#kernel = kernel
+    this.#everyMs = everyMs
+    this.#holdings = new Holdings(kernel)
+    this.#progress = new Progress(() => kernel.runtime.now())
+    this.#answering = new Answering(
+      this.#holdings,
+      () => kernel.epoch,
+      ({ link, entries, applied }) => {
+        this.#progress.received(entries, applied)
+        if (applied > 0) this.#changed(link)
+      },
+    )
+  }
+
+  get figures(): CatchUpFigures {
+    return this.#progress.figures
+  }
+
+  completedAt(peer: string): number | undefined {
+    return this.#progress.completedAt(peer)
+  }
+
+  async run(peer: string): Promise<boolean | undefined> {
+    for (const neighbour of this.#neighbours.values()) if (neighbour.name === peer) return neighbour.run()
+    return undefined
+  }
+
+  add(link: Link): void {
+    const { runtime, instanceId, state, draining } = this.#kernel
+    if (!state || draining || !understands(link)) return
+    const name = link.peer as string
+    const neighbour = new Neighbour(new Asking(link, runtime), name, {
+      kernel: this.#kernel,
+      holdings: this.#holdings,
+      progress: this.#progress,
+      everyMs: this.#everyMs,
+      leads: instanceId < name,
+      changed: (from) => this.#changed(from),
+    })
+    this.#neighbours.set(link, neighbour)
+    neighbour.start()
+  }
+
+  remove(link: Link): void {
+    this.#neighbours.get(link)?.close()
+    this.#neighbours.delete(link)
+  }
+
+  close(): void {
+    for (const link of [...this.#neighbours.keys()]) this.remove(link)
+  }
+
+  received(link: Link, frame: SyncFrame, bytes: number): void {
+    if (frame.ask === undefined) this.#neighbours.get(link)?.asking.answered(frame, bytes)
+    else void this.#answer(link, frame)
+  }
+
+  /** One question at a time: whoever does not wait for the answer gets none. */
+  async #answer(link: Link, question: SyncFrame): Promise<void> {
+    const { id } = question
+    if (this.#answeringNow.has(link)) return
+    this.#answeringNow.add(link)
+    try {
+      const answer = await this.#answering.answer(link, question)
+      link.send(JSON.stringify({ type: 'SYNC', id, ...answer }))
+    } catch (error) {
+      const reason = problemOf(error)
+      this.#kernel.log.error('catch-up question failed', { peer: link.peer ?? link.id, reason, error })
+      link.send(JSON.stringify({ type: 'SYNC', id, failed: 'it could not be answered' }))
+    } finally {
+      this.#answeringNow.delete(link)
+    }
+  }
+
+  /** What came from one may be new to all others. */
+  #changed(from: Link): void {
+    for (const [link, neighbour] of this.#neighbours) if (link !== from) neighbour.soon()
+  }
+}

@@ -1,0 +1,121 @@
+import { type Kernel, type Link, problemOf, type Timer } from '../../../core/index.ts'
+import type { Asking } from './asking.ts'
+import type { Holdings } from './holdings.ts'
+import type { Progress } from './progress.ts'
+import { runSession, type SessionFigures } from './session.ts'
+
+/** How soon a session follows when something was received from somebody else, in milliseconds. */
+const SOON_MS = 1_000
+/** Part of the time between sessions that is left to chance, so that instances do not all compare at once. */
+const JITTER = 0.2
+
+export interface NeighbourContext {
+  readonly kernel: Kernel
+  readonly holdings: Holdings
+  readonly progress: Progress
+  readonly everyMs: number
+  /** Whether this end begins the sessions that come by themselves: one of the two does. */
+  readonly leads: boolean
+  /** Something was received on that link that holds now: others may lack it. */
+  changed(from: Link): void
+}
+
+/** Another instance that is linked: compared with at once, from time to time, and when there is something new for it. */
+export class Neighbour {
+  readonly link: Link
+  readonly name: string
+  readonly asking: Asking
+  readonly #context: NeighbourContext
+  #timer: Timer | undefined
+  #dueAt = Number.POSITIVE_INFINITY
+  #running: Promise<boolean> | undefined
+  #closed = false
+
+  constructor(asking: Asking, name: string, context: NeighbourContext) {
+    this.link = asking.link
+    this.name = name
+    this.asking = asking
+    this.#context = context
+  }
+
+  start(): void {
+    if (this.#context.leads) this.#within(0)
+  }
+
+  /** This instance has something that the neighbour may not have. */
+  soon(): void {
+    this.#within(SOON_MS)
+  }
+
+  /** A session, now; the one that is running, if there is one. Resolves to whether it was completed. */
+  run(): Promise<boolean> {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined
+      if (this.#context.leads) this.#within(this.#interval())
+    })
+    return this.#running
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+    this.asking.close()
+  }
+
+  async #run(): Promise<boolean> {
+    const { kernel, holdings, progress } = this.#context
+    const { log, runtime, epoch } = kernel
+    const { name: peer, asking } = this
+    const { figures, number } = progress.begin()
+    const [startedAt, bytesBefore] = [runtime.monotonic(), asking.bytes]
+    const account = () => {
+      figures.bytes = asking.bytes - bytesBefore
+    }
+    try {
+      // What is on its way into the state would look like a difference.
+      await kernel.selfApplied()
+      const meeting = await runSession(asking, holdings, {
+        epoch,
+        half: number % 2,
+        last: progress.last(peer),
+        figures,
+      })
+      account()
+      progress.completed(peer, meeting, figures)
+      this.#report(figures, Math.round(runtime.monotonic() - startedAt))
+      return true
+    } catch (error) {
+      account()
+      progress.failed(figures)
+      if (!this.#closed) log.error('catch-up broke off', { peer, reason: problemOf(error), error })
+      return false
+    }
+  }
+
+  #report({ received, applied, sent, tooLarge, bytes }: SessionFigures, milliseconds: number): void {
+    const { kernel, changed } = this.#context
+    const { name: peer } = this
+    if (received + sent > 0) kernel.log.debug('caught up', { peer, count: received + sent, bytes, milliseconds })
+    if (tooLarge > 0) kernel.log.error('too large to be caught up', { peer, count: tooLarge })
+    if (applied > 0) changed(this.link)
+  }
+
+  /** Begins the next session within that time. */
+  #within(milliseconds: number): void {
+    const { kernel } = this.#context
+    const { runtime } = kernel
+    const dueAt = runtime.monotonic() + milliseconds
+    if (this.#closed || kernel.draining || dueAt >= this.#dueAt) return
+    this.#timer?.cancel()
+    this.#dueAt = dueAt
+    this.#timer = runtime.after(milliseconds, () => {
+      this.#dueAt = Number.POSITIVE_INFINITY
+      void this.run()
+    })
+  }
+
+  #interval(): number {
+    const { kernel, everyMs } = this.#context
+    return everyMs * (1 - JITTER + 2 * JITTER * kernel.runtime.random())
+  }
+}

@@ -1,0 +1,109 @@
+import type { Asking } from './asking.ts'
+import { type Difference, differences } from './differences.ts'
+import { fetch } from './fetching.ts'
+import type { Holdings } from './holdings.ts'
+import { pack, piecesOf } from './packing.ts'
+import { sightingOf } from './sightings.ts'
+
+/** Entries that are read together before they are given. */
+const GIVEN_AT_ONCE = 64
+
+/** What two instances held when they compared it, by the words of both. */
+export interface Meeting {
+  readonly epoch: string
+  readonly ours: string
+  readonly theirs: string
+}
+
+/** What one session has done so far. */
+export interface SessionFigures {
+  /** Entries that the other side gave, and how many of these hold here now. */
+  received: number
+  applied: number
+  /** Entries that were given to the other side. */
+  sent: number
+  /** Entries that were too large for a frame. */
+  tooLarge: number
+  /** Of questions and answers, both ways. */
+  bytes: number
+}
+
+export interface SessionOptions {
+  readonly epoch: string
+  /** Which half of the digests of buckets is compared: another one in the next session. */
+  readonly half: number
+  /** What both held at the end of the last session that was completed: if they still do, there is nothing to do. */
+  readonly last: Meeting | undefined
+  readonly figures: SessionFigures
+}
+
+/**
+ * Exchanges with the other end of a link all that one of the two lacks or has otherwise. Resolves to what both held when it
+ * began. Joining is idempotent: a session that breaks off has done no harm, and the next one does what was left.
+ */
+export async function runSession(asking: Asking, holdings: Holdings, options: SessionOptions): Promise<Meeting> {
+  const { half, figures, last } = options
+  const ours = await holdings.snapshot()
+  const { epoch = '', root = '', digests } = await asking.ask('begin', { epoch: options.epoch, root: ours.root })
+  const meeting = { epoch, ours: ours.root, theirs: root }
+  if (digests !== undefined && !isSame(meeting, last)) {
+    for await (const some of differences(asking, holdings, { ours, groups: digests, half })) {
+      await take(asking, holdings, some, figures)
+      await give(asking, holdings, some, figures)
+    }
+  }
+  await asking.ask('end')
+  return meeting
+}
+
+async function take(
+  asking: Asking,
+  holdings: Holdings,
+  some: readonly Difference[],
+  figures: SessionFigures,
+): Promise<void> {
+  const wanted = some.filter(({ ours, theirs }) => theirs && !isBehind(theirs, ours))
+  for await (const entries of fetch(asking, wanted)) {
+    figures.received += entries.length
+    figures.applied += await holdings.join(entries)
+  }
+}
+
+async function give(
+  asking: Asking,
+  holdings: Holdings,
+  some: readonly Difference[],
+  figures: SessionFigures,
+): Promise<void> {
+  const offered = some.filter(({ ours, theirs }) => ours && !isBehind(ours, theirs))
+  for (let at = 0; at < offered.length; at += GIVEN_AT_ONCE) {
+    const part = offered.slice(at, at + GIVEN_AT_ONCE)
+    const theirs = new Map(part.map((one) => [one.name, one.theirs?.digest]))
+    const entries = await holdings.read(part.flatMap(({ ours }) => (ours ? [ours.key] : [])))
+    // What was taken from the other side may have made them the same.
+    const lacking = entries.filter((entry) => {
+      const { name, digest } = sightingOf(entry)
+      return theirs.get(name) !== digest
+    })
+    let pieces = lacking.flatMap(piecesOf)
+    while (pieces.length > 0) {
+      const { text, count } = pack(pieces)
+      if (text === undefined) figures.tooLarge += count
+      else await asking.ask('give', { entries: text })
+      pieces = pieces.slice(count)
+    }
+    figures.sent += lacking.length
+  }
+}
+
+/** Whether one of two was written as a whole before the other was, so that nothing of it counts. */
+function isBehind(
+  { isWhole, time }: NonNullable<Difference['theirs']>,
+  other: NonNullable<Difference['theirs']> | undefined,
+): boolean {
+  return other !== undefined && isWhole && other.isWhole && time < other.time
+}
+
+function isSame(one: Meeting, other: Meeting | undefined): boolean {
+  return one.epoch === other?.epoch && one.ours === other.ours && one.theirs === other.theirs
+}
