@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import type { Plugin } from '../../core/index.ts'
+import { retention } from '../../plugins/delivery/retention.ts'
 import { tags } from '../../plugins/routes/tags.ts'
 import { target } from '../../plugins/routes/target.ts'
 import { MemoryStore } from '../../plugins/stores/memory.ts'
@@ -112,6 +113,20 @@ describe('a message of a type that nobody here knows', () => {
     await without.end()
     await (await subject({ store, runtime, plugins: [seen.plugin] })).rest()
     expect(seen.applied).to.deep.equal(['f-1'])
+  })
+
+  it('is forgotten like what waits for somebody who is away for 7 days', async () => {
+    const bus = await subject({ plugins: [retention()] })
+    await bus.leap(24 * HOUR_MS)
+    await bus.relay('far', foreign(1), foreign(2))
+    await bus.leap(7 * 24 * HOUR_MS - 60_000)
+    expect(self(bus)?.pending).to.equal(2)
+    await bus.leap(5 * 60_000)
+    expect(self(bus)).to.equal(undefined)
+    const [letter] = await bus.dead()
+    expect(letter).to.include({ recipient: '@self:test.merged', reason: 'RECIPIENT_FORGOTTEN', count: 2 })
+    await bus.relay('far', foreign(3))
+    expect(self(bus)?.pending).to.equal(1)
   })
 
   it('waits for nobody here when it is for others', async () => {
