@@ -81,7 +81,7 @@ export { defaultSettings, type Settings } from './settings.ts'
 export { isForSome, publicPart } from './state/audience.ts'
 export { bucketOf, type Digest, digestOf, digestOfMember, NO_DIGEST, xor } from './state/digest.ts'
 export { isSameEntry, type Joined, type JoinedBy, type JoinTexts, join, weightsOf } from './state/join.ts'
-export { isLive, tombstonesIn, withoutTombstones } from './state/tombstones.ts'
+export { isLive, remembers, tombstonesIn, withoutTombstones } from './state/tombstones.ts'
 export type { MemberChange, StateChange, TypeState } from './state/type-state.ts'
 export {
   BUCKETS,

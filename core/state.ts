@@ -50,6 +50,12 @@ export interface StateBackend {
   scan(after: StateKey | undefined, limit: StateLimit): Promise<readonly StateEntry[]>
 
   /**
+   * Entries that remember something gone: tombstones, and `weights` with removed members or a floor. One that does not change
+   * meanwhile is given once.
+   */
+  remembered(): AsyncIterable<StateEntry>
+
+  /**
    * Forgets tombstones, removed members and floors from before that version, of `limit` keys at most; resolves to how many
    * keys that were. Digests stay as they are. Whoever calls it knows that no older write is still on its way.
    */
@@ -63,7 +69,10 @@ export interface StateBackend {
 }
 
 /** What plugins may ask of the state. */
-export type StateReader = Pick<StateBackend, 'name' | 'read' | 'digests' | 'entriesIn' | 'scan' | 'statistics'>
+export type StateReader = Pick<
+  StateBackend,
+  'name' | 'read' | 'digests' | 'entriesIn' | 'scan' | 'remembered' | 'statistics'
+>
 
 export interface StateContext {
   readonly runtime: Runtime

@@ -12,6 +12,11 @@ export function tombstonesIn(entry: StateEntry): number {
   return entry.shape === 'tombstone' ? 1 : 0
 }
 
+/** Whether any of the entry only remembers what is gone. */
+export function remembers(entry: StateEntry): boolean {
+  return tombstonesIn(entry) > 0 || (entry.shape === 'weights' && entry.floor !== '')
+}
+
 /** What is left of an entry without what is remembered of things gone before that version: the same entry when nothing goes. */
 export function withoutTombstones(entry: StateEntry, beforeVersion: string): StateEntry | undefined {
   if (entry.shape === 'tombstone') return entry.version < beforeVersion ? undefined : entry

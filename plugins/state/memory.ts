@@ -6,6 +6,7 @@ import {
   isSameEntry,
   join,
   type Plugin,
+  remembers,
   type StateBackend,
   type StateContext,
   type StateEntry,
@@ -85,6 +86,11 @@ export class MemoryState implements StateBackend {
 
   async scan(after: StateKey | undefined, limit: StateLimit): Promise<readonly StateEntry[]> {
     return pageOf(this.#sorted(), after, limit)
+  }
+
+  async *remembered(): AsyncGenerator<StateEntry> {
+    this.#opened()
+    for (const entry of [...this.#entries.values()]) if (remembers(entry)) yield entry
   }
 
   async purgeTombstones(beforeVersion: string, limit: number): Promise<number> {

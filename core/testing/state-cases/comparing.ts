@@ -107,6 +107,19 @@ export const comparingCases: Readonly<Record<string, TryingState>> = {
     assert.deepEqual(trial.backend.statistics(), before)
   },
 
+  async 'gives what remembers something gone, each once'(trial) {
+    await trial.open()
+    const remembering = [
+      ...[deleted('gone', 1), weights('removed', 2, { a: '1', b: null }), weights('emptied', 2, { a: null })],
+      ...Array.from({ length: 20 }, (_, n) => deleted(`gone-${n}`, 1)),
+    ]
+    await trial.join(...MANY, ...remembering, deleted('floored', 1), weights('members', 1, { a: '1' }))
+    await trial.join(weights('floored', 2, { a: '1' }))
+    const keys: string[] = []
+    for await (const { key } of trial.backend.remembered()) keys.push(key)
+    assert.deepEqual(keys.sort(), [...remembering.map(({ key }) => key), 'floored'].sort())
+  },
+
   async 'forgets tombstones, removed members and floors from before a version, and the digests stay'(trial) {
     const backend = await trial.open()
     await trial.join(

@@ -1,6 +1,9 @@
+import { hash } from 'node:crypto'
 import {
+  bucketOf,
   type Kernel,
   publicPart,
+  remembers,
   type StateEntry,
   type StateKey,
   type StateLimit,
@@ -19,8 +22,14 @@ export class Holdings {
     this.#kernel = kernel
   }
 
+  /** Digests of all entries, and of what these remember, which the digests of the backend leave out. */
   async snapshot(): Promise<Snapshot> {
-    return new Snapshot(await this.#state.digests())
+    const digests = (await this.#state.digests()).slice()
+    for await (const entry of this.#state.remembered()) {
+      const shown = publicPart(entry)
+      if (shown && remembers(shown)) digests[bucketOf(shown)] = (digests[bucketOf(shown)] ?? 0n) ^ digestOfGone(shown)
+    }
+    return new Snapshot(digests)
   }
 
   /** All entries of these buckets, page by page. */
@@ -52,4 +61,17 @@ export class Holdings {
     if (!this.#kernel.state) throw new Error('nothing keeps state here')
     return this.#kernel.state
   }
+}
+
+/** 64 bits, of that part of an entry that only remembers what is gone. */
+function digestOfGone(entry: StateEntry): bigint {
+  const { space, key, shape, version } = entry
+  const gone =
+    entry.shape === 'weights'
+      ? [
+          entry.floor,
+          entry.members.filter(({ weight }) => weight === null).map(({ member, version }) => [member, version]),
+        ]
+      : [version]
+  return BigInt(`0x${hash('sha256', JSON.stringify([space, key, shape, gone]), 'hex').slice(0, 16)}`)
 }

@@ -1,11 +1,13 @@
 import { type Kernel, type Link, type Plugin, problemOf } from '../../../core/index.ts'
 import { Answering } from './answering.ts'
 import { Asking } from './asking.ts'
+import type { Divergence } from './comparison.ts'
 import { type SyncFrame, syncSchema } from './frames.ts'
 import { Holdings } from './holdings.ts'
 import { Neighbour } from './neighbour.ts'
 import { type CatchUpFigures, Progress } from './progress.ts'
 
+export type { Divergence, DivergentKey } from './comparison.ts'
 export type { CatchUpFigures } from './progress.ts'
 
 declare module '../../../core/index.ts' {
@@ -21,7 +23,21 @@ export interface CatchUpService {
   completedAt(peer: string): number | undefined
   /** Exchanges with a linked instance what differs, now. Resolves to whether that was completed; undefined: it cannot be asked. */
   run(peer: string): Promise<boolean | undefined>
+  /**
+   * Compares with linked instances, all of them or those that are named, and changes nothing; unless `repair` is set: then what
+   * differs is exchanged. Names `limit` (1,000) keys of each at most. Whoever cannot be asked is left out; rejects when a link
+   * is lost meanwhile.
+   */
+  compare(wish?: CompareWish): Promise<readonly Divergence[]>
 }
+
+export interface CompareWish {
+  readonly peers?: readonly string[]
+  readonly limit?: number
+  readonly repair?: boolean
+}
+
+const DIVERGENT_KEYS = 1_000
 
 /**
  * State that catches up: instances that are linked compare digests of what they hold and give each other what differs, with its
@@ -96,6 +112,18 @@ class Neighbours implements CatchUpService {
   async run(peer: string): Promise<boolean | undefined> {
     for (const neighbour of this.#neighbours.values()) if (neighbour.name === peer) return neighbour.run()
     return undefined
+  }
+
+  async compare({ peers, limit = DIVERGENT_KEYS, repair = false }: CompareWish = {}): Promise<readonly Divergence[]> {
+    const divergences: Divergence[] = []
+    for (const neighbour of [...this.#neighbours.values()]) {
+      const { name: peer } = neighbour
+      if (peers && !peers.includes(peer)) continue
+      const found = await neighbour.compare(limit)
+      const repaired = !repair ? undefined : found.count === 0 || (await neighbour.run())
+      divergences.push({ peer, ...found, repaired })
+    }
+    return divergences
   }
 
   add(link: Link): void {

@@ -1,5 +1,6 @@
 import { type Kernel, type Link, problemOf, type Timer } from '../../../core/index.ts'
 import type { Asking } from './asking.ts'
+import { type Divergence, findDivergence } from './comparison.ts'
 import type { Holdings } from './holdings.ts'
 import type { Progress } from './progress.ts'
 import { runSession, type SessionFigures } from './session.ts'
@@ -29,6 +30,7 @@ export class Neighbour {
   #timer: Timer | undefined
   #dueAt = Number.POSITIVE_INFINITY
   #running: Promise<boolean> | undefined
+  #last: Promise<unknown> = Promise.resolve()
   #closed = false
 
   constructor(asking: Asking, name: string, context: NeighbourContext) {
@@ -49,17 +51,33 @@ export class Neighbour {
 
   /** A session, now; the one that is running, if there is one. Resolves to whether it was completed. */
   run(): Promise<boolean> {
-    this.#running ??= this.#run().finally(() => {
+    this.#running ??= this.#exclusively(() => this.#run()).finally(() => {
       this.#running = undefined
       if (this.#context.leads) this.#within(this.#interval())
     })
     return this.#running
   }
 
+  /** What the neighbour does not hold as this instance does; of the keys, as many as `limit`. */
+  compare(limit: number): Promise<Pick<Divergence, 'count' | 'keys'>> {
+    const { kernel, holdings } = this.#context
+    return this.#exclusively(async () => {
+      await kernel.selfApplied()
+      return findDivergence(this.asking, holdings, { epoch: kernel.epoch, half: 0, limit })
+    })
+  }
+
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
     this.asking.close()
+  }
+
+  /** One thing at a time is asked of a neighbour. */
+  #exclusively<Result>(task: () => Promise<Result>): Promise<Result> {
+    const result = this.#last.then(task)
+    this.#last = result.catch(() => {})
+    return result
   }
 
   async #run(): Promise<boolean> {

@@ -4,6 +4,7 @@ import {
   join,
   type Log,
   problemOf,
+  remembers,
   SlipstreamError,
   type StateBackend,
   type StateContext,
@@ -158,6 +159,18 @@ export class RedisState implements StateBackend {
       while (keys.length > 0 && page.add(await this.#present(keys))) keys = await catalog.page(keys.at(-1), PAGE)
       return page.entries
     })
+  }
+
+  async *remembered(): AsyncGenerator<StateEntry> {
+    const keys = await this.#use(async (catalog) => {
+      const keys: StateKey[] = []
+      for await (const key of catalog.remembering()) keys.push(key)
+      return keys
+    })
+    for (const key of keys) {
+      const [entry] = await this.read([key])
+      if (entry && remembers(entry)) yield entry
+    }
   }
 
   async purgeTombstones(beforeVersion: string, limit: number): Promise<number> {

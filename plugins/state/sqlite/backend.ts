@@ -1,6 +1,7 @@
 import {
   bucketOf,
   isSameEntry,
+  remembers,
   type StateBackend,
   type StateContext,
   type StateEntry,
@@ -89,6 +90,17 @@ export class SqliteState implements StateBackend {
   async scan(after: StateKey | undefined, limit: StateLimit): Promise<readonly StateEntry[]> {
     const bucket = after ? bucketOf(after) : NOWHERE
     return this.#read(({ rows }) => pageOf(rows, rows.after(bucket, after ?? FIRST, limit.entries), limit))
+  }
+
+  async *remembered(): AsyncGenerator<StateEntry> {
+    const ids = this.#read(({ rows }) => rows.remembering())
+    for (const id of ids) {
+      const entry = this.#read(({ rows }) => {
+        const head = rows.byId(id)
+        return head && rows.entry(head)
+      })
+      if (entry && remembers(entry)) yield entry
+    }
   }
 
   async purgeTombstones(beforeVersion: string, limit: number): Promise<number> {

@@ -33,6 +33,8 @@ export class Rows {
   readonly #removeMembers: Statement<[number]>
   readonly #after: Statement<[number, string, string, number], Head>
   readonly #inBucket: Statement<[number, string, string, number], Head>
+  readonly #remembering: Statement<[], number>
+  readonly #byId: Statement<[number], Head>
   readonly #forgettable: Statement<[{ before: string; limit: number }], Head>
 
   constructor(database: Database) {
@@ -55,6 +57,13 @@ export class Rows {
     const inOrder = 'ORDER BY bucket, space, key LIMIT ?'
     this.#after = database.prepare(`${heads} (bucket, space, key) > (?, ?, ?) ${inOrder}`)
     this.#inBucket = database.prepare(`${heads} bucket = ? AND (space, key) > (?, ?) ${inOrder}`)
+    this.#byId = database.prepare(`${heads} id = ?`)
+    this.#remembering = plucked(
+      database.prepare(`
+        SELECT id FROM state WHERE shape = 'tombstone'
+        UNION SELECT id FROM state WHERE floor <> ''
+        UNION SELECT id FROM state_member WHERE weight IS NULL`),
+    )
     this.#forgettable = database.prepare(`
       ${heads} id IN (
         SELECT id FROM state WHERE shape = 'tombstone' AND version < @before
@@ -116,6 +125,15 @@ export class Rows {
 
   inBucket(bucket: number, { space, key }: StateKey, limit: number): readonly Head[] {
     return this.#inBucket.all(bucket, space, key, limit)
+  }
+
+  /** Ids of all entries that remember something which is gone. */
+  remembering(): readonly number[] {
+    return this.#remembering.all()
+  }
+
+  byId(id: number): Head | undefined {
+    return this.#byId.get(id)
   }
 
   /** Heads of entries that remember something from before that version which is gone. */

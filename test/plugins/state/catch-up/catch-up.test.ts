@@ -56,6 +56,35 @@ for (const [name, makeState] of Object.entries(backends)) {
       expect((await contents(a.state)).size).to.equal(40)
     })
 
+    it('names what is not held alike, changes nothing, and repairs it when it is asked to', async () => {
+      const quiet = { plugins: [catchUp({ everySeconds: 86_400 })] }
+      const b = await instance('b', makeState(), [], quiet)
+      const a = await instance('a', makeState(), [b], quiet)
+      await until(() => a.kernel.find('catchUp')?.figures.completed === 1)
+      await a.state.join([...some(5, 1), value('newer', 2), value('only-a', 1), deleted('forgotten', 1)])
+      await b.state.join([...some(5, 1), value('newer', 1), value('only-b', 1)])
+      const [found, ...others] = await a.kernel.use('catchUp').compare()
+      expect(others).to.deep.equal([])
+      expect(found).to.include({ peer: 'b', count: 4, repaired: undefined })
+      const names = (keys: typeof found) =>
+        [...(keys?.keys ?? [])].map(({ key, here, there }) => [key, here, there]).sort()
+      expect(names(found)).to.deep.equal([
+        ['forgotten', true, false],
+        ['newer', true, true],
+        ['only-a', true, false],
+        ['only-b', false, true],
+      ])
+      expect(await agree(a, b)).to.equal(false)
+      const [bounded] = await b.kernel.use('catchUp').compare({ limit: 2, repair: true })
+      expect(bounded).to.include({ peer: 'a', count: 4, repaired: true })
+      expect(bounded?.keys).to.have.length(2)
+      expect(await agree(a, b)).to.equal(true)
+      expect(await a.kernel.use('catchUp').compare({ peers: ['b'] })).to.deep.equal([
+        { peer: 'b', count: 0, keys: [], repaired: undefined },
+      ])
+      expect(await a.kernel.use('catchUp').compare({ peers: ['nobody'] })).to.deep.equal([])
+    })
+
     it('gives nothing to others that was for some only', async () => {
       const a = await instance('a', makeState())
       const publisher = await connect(a)
