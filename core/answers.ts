@@ -1,6 +1,8 @@
+import { problemOf, SlipstreamError } from './errors.ts'
 import type { Acknowledgement, Arrival, Receipt, Refusal } from './events.ts'
 import type { Hooks } from './hooks.ts'
 import type { Link } from './links.ts'
+import type { Log } from './log.ts'
 import { type Message, SINGLETON_GROUP } from './message.ts'
 import { type NackCode, ProtocolFault } from './protocol/fault.ts'
 import { isId } from './protocol/fields.ts'
@@ -89,7 +91,13 @@ function acknowledge(
   }
 }
 
-/** A plugin's fault says nothing about itself on the wire: it may quote the message. The log has it, by plugin and hook. */
+/** The log has it, by plugin and hook. On the wire a plugin's fault says nothing about itself: it may quote the message. */
+export function reportFault(log: Log, error: unknown, received: Received | undefined): void {
+  const { plugin = 'kernel', hook = 'unknown' } = error instanceof SlipstreamError ? error : {}
+  const type = received?.type ?? 'unknown'
+  log.error('plugin failed', { plugin, hook, type, reason: problemOf(error), error })
+}
+
 function refusal(received: Received | { sender: Link }, outcome: unknown): Refusal {
   const { code, reason, retryAfterMs } = isRefusal(outcome) ? outcome : faultOf(outcome)
   const retryable = isRefusal(outcome) && outcome.retryable !== undefined ? outcome.retryable : RETRYABLE.has(code)

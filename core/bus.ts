@@ -5,7 +5,7 @@ import { Guard } from './guard.ts'
 import { createHooks } from './hooks.ts'
 import { type KernelContext, kernelFor } from './kernel.ts'
 import type { Link } from './links.ts'
-import { Mesh } from './mesh.ts'
+import { Mesh, type MeshContext } from './mesh.ts'
 import { Parts } from './parts.ts'
 import type { Plugin, PluginReport } from './plugin.ts'
 import { checkPlugins } from './plugins.ts'
@@ -184,7 +184,8 @@ class SlipstreamBus implements Bus {
     }
   }
 
-  #meshContext() {
+  /** What the mesh and the plugins both work with. */
+  #shared() {
     return {
       settings: this.#settings,
       runtime: this.#runtime,
@@ -193,25 +194,20 @@ class SlipstreamBus implements Bus {
       parts: this.#parts,
       group: this.#group,
       decided: this.#decided,
-      storeHealth: this.#storeHealth,
       draining: () => this.#draining,
-      fail: (error: Error) => this.#fail(error),
     }
+  }
+
+  #meshContext(): MeshContext {
+    return { ...this.#shared(), storeHealth: this.#storeHealth, fail: (error) => this.#fail(error) }
   }
 
   #kernelContext(): KernelContext {
     return {
-      settings: this.#settings,
-      runtime: this.#runtime,
-      hooks: this.#hooks,
-      guard: this.#guard,
-      parts: this.#parts,
-      group: this.#group,
-      decided: this.#decided,
+      ...this.#shared(),
       instanceId: () => this.instanceId,
       epoch: () => this.#running.epoch,
       joinState: (entries) => this.#running.joinState(entries),
-      draining: () => this.#draining,
       recipients: () => this.recipients(),
       everyone: () => this.#running.recipients,
       clocks: () => this.#running.clocks,

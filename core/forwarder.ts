@@ -6,7 +6,7 @@ import { type DurableRecipient, isStored, LiveRecipient, type Recipient, type St
 import type { Recipients } from './recipients.ts'
 import { Route } from './route.ts'
 import type { Runtime } from './runtime/runtime.ts'
-import type { Attempts, PendingDelivery, RecipientKey, StoreVerdict } from './store.ts'
+import type { Attempts, Entry, PendingDelivery, RecipientKey, StoreVerdict } from './store.ts'
 import { plainFrame, toStored } from './stored-message.ts'
 import type { TypeRegistry } from './type-registry.ts'
 
@@ -42,19 +42,13 @@ export class Forwarder {
     this.#context.recipients.unknownTypes.assertRoom(recipients)
   }
 
-  /** Before these are stored: whoever is not known to the store will be. */
-  async prepare(arrivals: readonly Arrival[]): Promise<void> {
+  /** What is to be stored, with a delivery for each recipient. Whoever the store does not know yet is made known to it. */
+  async entries(arrivals: readonly Arrival[]): Promise<readonly Entry[]> {
     const { types, recipients } = this.#context
     for (const { message, route } of arrivals) {
       if (!types.knows(message.type)) await recipients.unknownTypes.prepare(route.recipients)
     }
-  }
-
-  /** For whom a delivery is to be stored. */
-  keys(route: Route, message: Message): readonly RecipientKey[] {
-    const keys: RecipientKey[] = []
-    for (const recipient of present(route, message)) if (isStored(recipient)) keys.push(recipient.key)
-    return keys
+    return arrivals.map(({ message, route, releases }) => ({ message, recipients: keys(route, message), releases }))
   }
 
   /** Hands the stored ones to their recipients' outboxes, then lets each send what its window allows. */
@@ -90,6 +84,13 @@ export class Forwarder {
       touched.add(recipient)
     }
   }
+}
+
+/** For whom a delivery is to be stored. */
+function keys(route: Route, message: Message): readonly RecipientKey[] {
+  const keys: RecipientKey[] = []
+  for (const recipient of present(route, message)) if (isStored(recipient)) keys.push(recipient.key)
+  return keys
 }
 
 /**

@@ -1,7 +1,7 @@
 import { type Admission, madeUpFields } from './admission.ts'
-import { answerTo, judge } from './answers.ts'
+import { answerTo, judge, reportFault } from './answers.ts'
 import type { Clocks } from './clocks.ts'
-import { problemOf, SlipstreamError } from './errors.ts'
+import type { Entrance } from './entrance.ts'
 import type { Arrival } from './events.ts'
 import type { Forwarder } from './forwarder.ts'
 import type { CommitResult, GroupCommit } from './group-commit.ts'
@@ -25,6 +25,7 @@ export interface JourneyContext {
   readonly runtime: Runtime
   readonly log: Log
   readonly types: TypeRegistry
+  readonly entrance: Entrance
   readonly admission: Admission
   readonly clocks: Clocks
   readonly forwarder: Forwarder
@@ -32,14 +33,11 @@ export interface JourneyContext {
   readonly requests: Requests
   readonly schedule: Schedule
   readonly storeHealth: StoreHealth
-  readonly draining: () => boolean
   /** The store could not say what became of a group: nobody is told anything, and its senders will repeat it. */
   readonly storeFailed: (error: unknown) => void
   /** Something went wrong behind the store: a group is on disk, and not everybody whom it is for may have been offered it. */
   readonly forwardingFailed: (error: unknown) => void
 }
-
-const STORE_UNAVAILABLE = 'the store takes nothing at the moment; publish again later with the same id, or elsewhere'
 
 /**
  * The way of a message: onReceive, route, persist, ack, forward. (republish is the outbox's, when no acknowledgement comes.)
@@ -55,7 +53,7 @@ export class Journey {
 
   /** One frame, from the wire into the group that is committed next. */
   receive(text: string, bytes: number, sender: Link): void {
-    const { hooks, types, forwarder, group, requests } = this.#context
+    const { hooks, log, types, forwarder, group, requests } = this.#context
     let received: Received | undefined
     try {
       received = this.#read(text, bytes, sender)
@@ -75,7 +73,7 @@ export class Journey {
         group.add({ received, message, route })
       }
     } catch (error) {
-      if (!(error instanceof ProtocolFault)) this.#report(error, received)
+      if (!(error instanceof ProtocolFault)) reportFault(log, error, received)
       answerTo(received ?? { sender }, error, hooks)
     }
   }
@@ -105,17 +103,6 @@ export class Journey {
     return 'written'
   }
 
-  #report(error: unknown, received: Received | undefined): void {
-    const { plugin = 'kernel', hook = 'unknown' } = error instanceof SlipstreamError ? error : {}
-    this.#context.log.error('plugin failed', {
-      plugin,
-      hook,
-      type: received?.type ?? 'unknown',
-      reason: problemOf(error),
-      error,
-    })
-  }
-
   #read(text: string, bytes: number, sender: Link): Received {
     const limits = sender.role === 'client' ? entryLimits : linkLimits
     return new Received(sender, text, bytes, limits, this.#context.runtime.monotonic())
@@ -123,27 +110,18 @@ export class Journey {
 
   /** What a message lacks is filled in here, once; what a stranger made up about its way is replaced. */
   #admit(received: Received): Message {
-    const { hooks, types, admission, clocks, group, storeHealth, draining } = this.#context
-    const { sender, entersHere } = received
-    group.assertRoom(sender)
-    if (entersHere) {
-      if (sender.role === 'client') clocks.assertAgree()
-      if (draining()) throw new ProtocolFault('BUSY', 'shutting down; publish again later, or at another instance')
-      if (!storeHealth.admits()) throw new ProtocolFault('STORE_UNAVAILABLE', STORE_UNAVAILABLE)
-      const madeUp = madeUpFields(received)
-      if (madeUp.length > 0) hooks.corrected.call(received, madeUp)
-    }
+    const { hooks, types, entrance, admission, clocks } = this.#context
+    entrance.assertOpen(received)
+    const madeUp = madeUpFields(received)
+    if (madeUp.length > 0) hooks.corrected.call(received, madeUp)
     const message = admission.admit(received, types.stored(received.type))
-    if (!entersHere) clocks.passed(message, sender)
+    if (!received.entersHere) clocks.passed(message, received.sender)
     return message
   }
 
   async #persist(arrivals: readonly Arrival[], changes: DeliveryChanges): Promise<readonly StoreVerdict[]> {
     const { hooks, forwarder } = this.#context
-    await forwarder.prepare(arrivals)
-    const entries = arrivals.map(({ message, route, releases }) => {
-      return { message, recipients: forwarder.keys(route, message), releases }
-    })
+    const entries = await forwarder.entries(arrivals)
     const verdicts = await hooks.persist.promise(entries, changes)
     if (verdicts?.length === arrivals.length) return verdicts
     throw new Error(`persist answered ${verdicts?.length ?? 'nothing'} for ${arrivals.length} messages`)

@@ -2,6 +2,7 @@ import { Admission } from './admission.ts'
 import { Applier } from './applier.ts'
 import { Clocks } from './clocks.ts'
 import { Dialer } from './dialer.ts'
+import { Entrance } from './entrance.ts'
 import { problemOf, slipstreamError } from './errors.ts'
 import type { DueDelivery } from './events.ts'
 import { Forwarder } from './forwarder.ts'
@@ -152,10 +153,10 @@ export class Mesh {
       ...{ instanceId, hooks, runtime, log, admission, recipients: this.recipients, state: parts.state },
       applied: (key, withinMs) => this.applied(key, withinMs),
     })
+    const entrance = new Entrance({ group, clocks: this.clocks, storeHealth, draining })
     this.journey = new Journey({
-      ...{ hooks, runtime, log, types, admission, forwarder, group, requests: this.requests },
-      ...{ schedule: this.#schedule, clocks: this.clocks },
-      ...{ storeHealth, draining, storeFailed, forwardingFailed },
+      ...{ hooks, runtime, log, types, entrance, admission, forwarder, group, requests: this.requests },
+      ...{ schedule: this.#schedule, clocks: this.clocks, storeHealth, storeFailed, forwardingFailed },
     })
     const receive = (text: string, bytes: number, link: Link) => this.journey.receive(text, bytes, link)
     this.links = new Links({ instanceId, recipients: this.recipients, hooks, runtime, log, receive })
