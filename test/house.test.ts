@@ -135,6 +135,14 @@ describe('the house', () => {
     expect(found).to.include.members([...rooms, ...papers, 'package.json', 'tsconfig.json', 'slipstream.config.ts'])
   })
 
+  it('has a map of its core: each file stands in core/README.md, once, and nothing that is not there', () => {
+    const page = readFileSync(join(root, 'core/README.md'), 'utf8')
+    const map = page.slice(page.indexOf('## The rooms within'), page.indexOf('## Applying'))
+    const named = [...map.matchAll(/`([a-z-]+\.ts)`/g)].map((match) => match[1])
+    const files = readdirSync(join(root, 'core')).filter((name) => name.endsWith('.ts'))
+    expect(named).to.have.members(files)
+  })
+
   it('bears one version', () => {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
     expect(VERSION).to.equal(version)
