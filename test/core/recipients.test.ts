@@ -78,6 +78,31 @@ describe('names of clients', () => {
   })
 })
 
+describe('whoever joins later', () => {
+  for (const role of ['client', 'instance'] as const) {
+    it(`as ${role === 'client' ? 'a client' : 'an instance'} gets what is routed from then on, and nothing from before`, async () => {
+      const network = new MemoryNetwork()
+      const bus = await instance(network, 'a')
+      visitor(network, 'a', { instanceId: 'there' })
+      const publisher = visitor(network, 'a')
+      await eventually(() => linked(bus, 'there'))
+      const publish = (messageId: string) =>
+        publisher.send(`{"type":"SK","messageId":"${messageId}","key":"k","value":1}`)
+      publish('before')
+      await eventually(() => named(bus, 'there')?.pending === 1)
+      const got: unknown[] = []
+      const late = network.dial({ url: 'memory://a' }, introduction({ instanceId: 'late', role }))
+      const frame = (text: string) => got.push((JSON.parse(text) as { readonly messageId?: string }).messageId)
+      late.handle({ frame, closed: () => {} })
+      await eventually(() => linked(bus, 'late'))
+      publish('after')
+      await eventually(() => got.length > 0)
+      expect(got).to.deep.equal(['after'])
+      expect([named(bus, 'late')?.pending, named(bus, 'there')?.pending]).to.deep.equal([1, 2])
+    })
+  }
+})
+
 describe('a configured peer', () => {
   it('is a recipient under its url before it was ever seen, and what waits is for its id later', async () => {
     const network = new MemoryNetwork()
