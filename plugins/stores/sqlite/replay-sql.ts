@@ -1,23 +1,19 @@
-import type { DeadLetterId, RecipientKey, ReplayId, ReplayState, SelectedLetter } from '../../../core/index.ts'
+import type {
+  DeadLetterId,
+  RecipientKey,
+  ReplayId,
+  ReplayJob,
+  ReplayState,
+  SelectedLetter,
+} from '../../../core/index.ts'
 import { KEPT_REPLAYS } from '../replays.ts'
 import type { Database, Statement } from './database.ts'
 import type { Conditions } from './dead-letter-sql.ts'
 import { STORED_ROW, type StoredRow } from './stored-row.ts'
 
-export interface ReplayRow {
-  readonly id: ReplayId
-  readonly createdAt: number
-  readonly by: string
+export interface ReplayRow extends Omit<ReplayJob, 'filter' | 'reason' | 'endedAt'> {
   /** JSON of the filter. */
   readonly filter: string
-  readonly perSecond: number
-  readonly maxFailures: number
-  readonly total: number
-  readonly replayed: number
-  readonly failed: number
-  readonly superseded: number
-  readonly skipped: number
-  readonly state: ReplayState
   readonly reason: string | null
   readonly endedAt: number | null
 }
