@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { Plugin } from '../../../core/index.ts'
@@ -239,6 +240,10 @@ describe('prometheus', () => {
     await refuse('m-2', 1, true)
     await refuse('m-2', 2, true)
     await eventually(async () => (await series('dead_letters')) === 2)
+    await publish(client, 'm-3')
+    await eventually(() => listener.received.some(({ messageId }) => messageId === 'm-3'))
+    listener.close()
+    await eventually(async () => (await series('delivery_failures_total{cause="disconnect"}')) === 1)
     expect(await series('delivery_failures_total{cause="rejection"}')).to.equal(1)
     expect(await series('delivery_failures_total{cause="nack"}')).to.equal(2)
     expect(await series('dead_letters_total{reason="REJECTED"}')).to.equal(1)
@@ -428,6 +433,18 @@ describe('prometheus', () => {
   it('holds no name twice', async () => {
     const names = [...(await (await startMetered()).text()).matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name)
     expect(new Set(names).size).to.equal(names.length)
+  })
+
+  it('has a place in plugins/README.md for each name, and there is no other', async () => {
+    const page = await readFile(new URL('../../../plugins/README.md', import.meta.url), 'utf8')
+    const [, section = ''] = /\n### Metrics\n(.*?)\n##/s.exec(page) ?? []
+    const rows = section.split('\n').filter((line) => line.startsWith('| `'))
+    const described = rows.flatMap((row) =>
+      [...(row.split(' | ')[0] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name),
+    )
+    const { text } = await startMetered({ store: await sqliteStore() })
+    const names = [...(await text()).matchAll(/^# TYPE slipstream_(\S+)/gm)].map(([, name]) => name)
+    expect(described).to.have.members(names)
   })
 
   it('has names and help of which promtool approves', async function () {
