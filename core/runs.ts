@@ -6,7 +6,7 @@ import type { Log } from './log.ts'
 import { isOutage } from './outage.ts'
 import type { PluginName } from './plugin.ts'
 import type { PendingDelivery } from './store.ts'
-import { readStored } from './stored-message.ts'
+import { StoredReading } from './stored-reading.ts'
 import type { TypeRegistry } from './type-registry.ts'
 
 export interface RunsContext {
@@ -57,7 +57,7 @@ export class Runs {
   /** Resolves to which of them came too late, or to what the type threw. Throws when that says nothing about these messages. */
   async #handOver(type: string, run: readonly PendingDelivery[]): Promise<Outcome> {
     try {
-      const messages = run.map(({ message }) => readStored(message))
+      const messages = run.map(({ message }) => new StoredReading(message))
       const late = await this.#context.applier.apply(type, messages)
       return { superseded: messages.map((message) => late.has(message)) }
     } catch (error) {
@@ -71,7 +71,7 @@ export class Runs {
     const { types, guard, log, failed } = this.#context
     const { type, messageId } = delivery.message
     const plugin = types.owner(type)
-    const reason = errorText(problemOf(error), readStored(delivery.message))
+    const reason = errorText(problemOf(error), new StoredReading(delivery.message))
     if (plugin) guard.account(plugin.name).faults++
     log.error('apply failed', { messageId, type, reason, ...(plugin && { plugin: plugin.name }) })
     failed(delivery, reason, plugin)

@@ -1,4 +1,4 @@
-import { type Message, SINGLETON_GROUP } from './message.ts'
+import { type Message, type Sequence, SINGLETON_GROUP } from './message.ts'
 import { DEFAULT_PRIORITY } from './protocol/fields.ts'
 import { linkLimits } from './protocol/limits.ts'
 import { scanMembers } from './protocol/scan.ts'
@@ -19,12 +19,11 @@ export function readStored(
   const members = scanMembers(text, linkLimits.maxDepth)
   const body = JSON.parse(text) as Message['body'] &
     Partial<Omit<Message, 'originSequence'>> & { originSequence: string }
-  const dot = body.originSequence.lastIndexOf('.')
   return Object.freeze({
     type: stored.type,
     messageId: stored.messageId,
     originInstanceId: body.originInstanceId as string,
-    originSequence: { epoch: body.originSequence.slice(0, dot), n: Number(body.originSequence.slice(dot + 1)) },
+    originSequence: readSequence(body.originSequence),
     clusterGroupId: body.clusterGroupId ?? SINGLETON_GROUP,
     version: body.version,
     orderingKey: body.orderingKey,
@@ -42,6 +41,11 @@ export function readStored(
       return place && text.slice(place.valueStart, place.end)
     },
   })
+}
+
+export function readSequence(text: string): Sequence {
+  const dot = text.lastIndexOf('.')
+  return { epoch: text.slice(0, dot), n: Number(text.slice(dot + 1)) }
 }
 
 /** The frame that carries a message to a plain recipient. */

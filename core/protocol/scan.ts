@@ -47,6 +47,27 @@ export function scanMembers(text: string, maxDepth: number): ReadonlyMap<string,
   }
 }
 
+/** Finds one top-level member of an object that was scanned before, and builds nothing. Looks no further than to that. */
+export function findMember(text: string, name: string, maxDepth: number): Member | undefined {
+  let at = skipSpace(text, skipSpace(text, 0) + 1)
+  while (text.charCodeAt(at) === QUOTE) {
+    const start = at
+    const nameEnd = skipString(text, start)
+    const valueStart = skipSpace(text, skipSpace(text, nameEnd) + 1)
+    const end = skipValue(text, valueStart, maxDepth)
+    if (isNamed(text, start, nameEnd, name)) return { start, valueStart, end }
+    at = skipSpace(text, skipSpace(text, end) + 1)
+  }
+  return undefined
+}
+
+function isNamed(text: string, start: number, end: number, name: string): boolean {
+  const isAsLong = end - start - 2 === name.length
+  if (isAsLong) return text.startsWith(name, start + 1) && !name.includes('\\')
+  // Escaped characters make it longer.
+  return end - start - 2 > name.length && memberName(text, start, end) === name
+}
+
 /**
  * Finds the items of a JSON array, as `scanMembers` finds members: a text each, to the byte. It trusts the text to be JSON.
  */

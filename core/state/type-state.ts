@@ -52,8 +52,7 @@ export interface MemberChange {
 export class TrackedState implements TypeState<never> {
   readonly #backend: StateBackend
   readonly #space: string
-  readonly #applied = new Set<Message>()
-  readonly #late = new Set<Message>()
+  readonly #said: Said[] = []
 
   constructor(backend: StateBackend, space: string) {
     this.#backend = backend
@@ -62,8 +61,12 @@ export class TrackedState implements TypeState<never> {
 
   /** Messages of which nothing holds, whatever keys they spoke of, because something newer was there. */
   get superseded(): ReadonlySet<Message> {
-    for (const message of this.#late) if (this.#applied.has(message)) this.#late.delete(message)
-    return this.#late
+    const late = new Set<Message>()
+    // Hardly ever is any: nothing is noted of those that apply.
+    if (!this.#said.some(({ outcomes }) => outcomes.includes('superseded'))) return late
+    for (const said of this.#said) for (const message of thoseOf(said, 'superseded')) late.add(message)
+    for (const said of this.#said) for (const message of thoseOf(said, 'applied')) late.delete(message)
+    return late
   }
 
   putNewest(
@@ -71,19 +74,21 @@ export class TrackedState implements TypeState<never> {
     keyOf: (message: Message<never>) => string,
     textOf: (message: Message<never>) => string = bodyText,
   ): Promise<readonly StateOutcome[]> {
-    return this.join(
-      messages.map((message) => ({ message, key: keyOf(message), shape: 'value', value: textOf(message) })),
+    const space = this.#space
+    return this.#join(
+      messages,
+      messages.map((message) => {
+        const { version = '' } = message
+        return { space, key: keyOf(message), shape: 'value', version, value: textOf(message) }
+      }),
     )
   }
 
-  async join(changes: readonly StateChange<never>[]): Promise<readonly StateOutcome[]> {
-    const deltas = changes.map((change) => entryOf(this.#space, change))
-    const joined = await this.#backend.join(deltas.filter((delta) => delta !== undefined))
-    let next = 0
-    // What says nothing of any member has nothing that could be superseded.
-    const outcomes = deltas.map((delta) => (delta ? (joined[next++] as StateOutcome) : 'applied'))
-    this.#note(changes, outcomes)
-    return outcomes
+  join(changes: readonly StateChange<never>[]): Promise<readonly StateOutcome[]> {
+    return this.#join(
+      changes.map(({ message }) => message),
+      changes.map((change) => entryOf(this.#space, change)),
+    )
   }
 
   async update(
@@ -102,7 +107,7 @@ export class TrackedState implements TypeState<never> {
       return { space, key, shape: 'own', version: versionOfBoth(current?.version ?? '', version), value }
     })
     const outcome = changed || isRepetition ? 'applied' : 'superseded'
-    this.#note([{ message }], [outcome])
+    this.#said.push({ messages: [message], outcomes: [outcome] })
     return outcome
   }
 
@@ -111,12 +116,27 @@ export class TrackedState implements TypeState<never> {
     return entry
   }
 
-  #note(changes: readonly { readonly message: Message }[], outcomes: readonly StateOutcome[]): void {
-    changes.forEach(({ message }, index) => {
-      if (outcomes[index] === 'applied') this.#applied.add(message)
-      else this.#late.add(message)
-    })
+  /** Joins what each of the messages says; nothing is what one says of no member. */
+  async #join(
+    messages: readonly Message[],
+    deltas: readonly (StateEntry | undefined)[],
+  ): Promise<readonly StateOutcome[]> {
+    const joined = await this.#backend.join(deltas.filter((delta) => delta !== undefined))
+    let next = 0
+    const outcomes = deltas.map((delta) => (delta ? (joined[next++] as StateOutcome) : 'applied'))
+    this.#said.push({ messages, outcomes })
+    return outcomes
   }
+}
+
+/** What one call has made of each message. */
+interface Said {
+  readonly messages: readonly Message[]
+  readonly outcomes: readonly StateOutcome[]
+}
+
+function thoseOf({ messages, outcomes }: Said, outcome: StateOutcome): readonly Message[] {
+  return messages.filter((_, index) => outcomes[index] === outcome)
 }
 
 function entryOf(space: string, change: StateChange<never>): StateEntry | undefined {

@@ -1,4 +1,5 @@
 import { type Plugin, SHARED_SPACE } from '../../core/index.ts'
+import { keyOf } from './key.ts'
 
 declare module '../../core/index.ts' {
   interface MessageTypes {
@@ -24,7 +25,7 @@ export function deleteKey(): Plugin {
         merge: 'newest',
         space: SHARED_SPACE,
         apply: (messages, { state }) =>
-          state.join(messages.map((message) => ({ message, key: message.body.key, shape: 'tombstone' }))),
+          state.join(messages.map((message) => ({ message, key: keyOf(message), shape: 'tombstone' }))),
       })
     },
   }

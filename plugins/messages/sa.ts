@@ -1,4 +1,5 @@
 import { type Plugin, SHARED_SPACE } from '../../core/index.ts'
+import { keyOf } from './key.ts'
 
 declare module '../../core/index.ts' {
   interface MessageTypes {
@@ -27,7 +28,7 @@ export function setArray(): Plugin {
           state.join(
             messages.map((message) => ({
               message,
-              key: message.body.key,
+              key: keyOf(message),
               shape: 'array',
               value: message.raw('value') as string,
             })),

@@ -1,4 +1,5 @@
 import { type Plugin, SHARED_SPACE } from '../../core/index.ts'
+import { keyOf } from './key.ts'
 
 declare module '../../core/index.ts' {
   interface MessageTypes {
@@ -23,7 +24,7 @@ export function setKey(): Plugin {
         orderingKey: ({ key }) => key,
         merge: 'newest',
         space: SHARED_SPACE,
-        apply: (messages, { state }) => state.putNewest(messages, ({ body }) => body.key),
+        apply: (messages, { state }) => state.putNewest(messages, keyOf),
       })
     },
   }

@@ -8,6 +8,7 @@ import {
   scanItems,
   scanMembers,
 } from '../../core/index.ts'
+import { keyOf } from './key.ts'
 
 declare module '../../core/index.ts' {
   interface MessageTypes {
@@ -56,7 +57,7 @@ export function setWeighted(): Plugin {
           state.join(
             messages.map((message) => ({
               message,
-              key: message.body.key,
+              key: keyOf(message),
               shape: 'weights',
               members: membersIn(message.raw('value') as string),
             })),

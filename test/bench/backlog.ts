@@ -57,7 +57,7 @@ async function measure(prepared: string): Promise<Result> {
   const path = join(folder, 'run.db')
   await copyFile(prepared, path)
   const began = performance.now()
-  const child = await Child.start('./slipstream-node.ts', ['node-1', path])
+  const child = await Child.start('./slipstream-node.ts', ['node-1', path, 'applying'])
   const ready = performance.now() - began
   try {
     const { memory: restarted } = await child.usage()

@@ -1,16 +1,17 @@
 /**
  * One slipstream as it is installed, with its standard plugins; message logs are off, as anybody would have them under load.
  *
- * Arguments: its name, the path of its file, and the URL of the next hop if there is one.
+ * Arguments: its name, the path of its file, `applying` or `forwarding` (which keeps no state), and the URL of the next hop if
+ * there is one.
  */
 import { createBus, type Plugin } from 'slipstream'
 import { standard } from 'slipstream/config'
 import { reportTo } from './child.ts'
 
-const [instanceId, storagePath, nextHop] = process.argv.slice(2) as [string, string, string | undefined]
+const [instanceId, storagePath, does, nextHop] = process.argv.slice(2) as [string, string, string, string | undefined]
 
 const bus = createBus({
-  plugins: standard(process.env.BENCH_STATE === 'off' ? { sqliteState: false } : {}) as readonly Plugin[],
+  plugins: standard(does === 'forwarding' ? { sqliteState: false } : {}) as readonly Plugin[],
   settings: {
     instanceId,
     storagePath,

@@ -146,8 +146,9 @@ function rowOf(head: Head | undefined, next: StateEntry, members: MemberChanges)
     const sums = { live: live + members.live, size: size + members.size, ...xor(digest, members.digest) }
     return { shape, version, floor: next.floor, ...sums }
   }
-  const size = 'value' in next ? next.value.length : 0
-  return { shape, version, floor: '', live: shape === 'tombstone' ? 0 : 1, size, ...digestOf(next) }
+  const { high, low } = digestOf(next)
+  if (shape === 'tombstone') return { shape, version, floor: '', live: 0, size: 0, high, low }
+  return { shape, version, floor: '', live: 1, size: next.value.length, high, low }
 }
 
 function membersOf(entry: StateEntry | undefined): WeightsEntry['members'] {

@@ -13,14 +13,14 @@ interface BucketRow extends Digest {
 export class Totals {
   /** Of each bucket the low half, then the high one: as 64 bits lie in memory. */
   readonly #halves = new Uint32Array(2 * BUCKETS)
+  readonly #addBucket: Statement<[number, number, number]>
   readonly #setBucket: Statement<[number, number, number]>
   readonly #setFigure: Statement<[string, number]>
   #figures: StateStatistics
 
   constructor(database: Database) {
-    this.#setBucket = database.prepare(
-      'INSERT INTO state_bucket VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET high = excluded.high, low = excluded.low',
-    )
+    this.#addBucket = database.prepare('INSERT INTO state_bucket (high, low, bucket) VALUES (?, ?, ?)')
+    this.#setBucket = database.prepare('UPDATE state_bucket SET high = ?, low = ? WHERE bucket = ?')
     this.#setFigure = database.prepare(
       'INSERT INTO state_figure VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
     )
@@ -47,7 +47,7 @@ export class Totals {
   post(account: Account): void {
     for (const [bucket, change] of account.buckets) {
       const { high, low } = this.#changed(bucket, change)
-      this.#setBucket.run(bucket, high, low)
+      if (this.#setBucket.run(high, low, bucket).changes === 0) this.#addBucket.run(high, low, bucket)
     }
     const figures = this.#with(account)
     for (const name of FIGURES) if (figures[name] !== this.#figures[name]) this.#setFigure.run(name, figures[name])

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { ProtocolFault } from '../../../core/index.ts'
-import { scanItems, scanMembers } from '../../../core/protocol/scan.ts'
+import { findMember, scanItems, scanMembers } from '../../../core/protocol/scan.ts'
 
 const MAX_DEPTH = 32
 
@@ -165,6 +165,27 @@ describe('the scan of a message', () => {
   it('tells the place of the fault, never the text around it', () => {
     const { message } = faultOf('{"card":"4111111111111111"x}')
     expect(message).to.equal('not valid JSON at character 26')
+  })
+})
+
+describe('the search for one member', () => {
+  it('finds what the scan finds, whatever the object, and nothing else', () => {
+    const property = fc.property(spelled, fc.string({ unit: 'binary' }), ({ text }, other) => {
+      const members = scan(text)
+      for (const name of [...members.keys(), other, 'value']) {
+        expect(findMember(text, name, MAX_DEPTH)).to.deep.equal(members.get(name))
+      }
+    })
+    fc.assert(property)
+  })
+
+  it('tells a backslash in a name from the one that escapes', () => {
+    const text = '{"a\\n":1,"a\\\\n":2,"\\u0061":3}'
+    const valueText = (name: string) => {
+      const { valueStart, end } = findMember(text, name, MAX_DEPTH) ?? { valueStart: 0, end: 0 }
+      return text.slice(valueStart, end)
+    }
+    expect(['a\n', 'a\\n', 'a', 'b'].map(valueText)).to.deep.equal(['1', '2', '3', ''])
   })
 })
 

@@ -63,6 +63,17 @@ describe('the messages of state', () => {
       expect(await entry()).to.deep.equal({ space: 'keys', key: 'k', shape: 'value', version: at(1), value })
     })
 
+    it('sets the key that was meant, however it was written', async () => {
+      for (const [text, key] of [
+        ['"\\u006b/\\"1\\""', 'k/"1"'],
+        ['"ключ 😀"', 'ключ 😀'],
+        ['"a\\\\n"', 'a\\n'],
+      ] as const) {
+        await publish(`{"type":"SK","key":${text},"value":1}`)
+        expect(await entry(key), key).to.deep.include({ value: '1' })
+      }
+    })
+
     it('that comes late is acknowledged, kept, superseded and not applied', async () => {
       await publish(sk(2, '"new"'), sk(1, '"old"'))
       expect(await entry()).to.deep.include({ value: '"new"', version: at(2) })
