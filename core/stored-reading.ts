@@ -53,18 +53,23 @@ export class StoredReading implements Message {
   }
 
   get targetedTags(): readonly string[] {
-    return (this.body.targetedTags as Message['targetedTags'] | undefined) ?? []
+    return (this.#envelope('targetedTags') as Message['targetedTags'] | undefined) ?? []
   }
 
   get targetInstanceId(): string | undefined {
-    return this.body.targetInstanceId as string | undefined
+    return this.#envelope('targetInstanceId') as string | undefined
   }
 
   get priority(): number {
-    return (this.body.priority as number | undefined) ?? DEFAULT_PRIORITY
+    return (this.#envelope('priority') as number | undefined) ?? DEFAULT_PRIORITY
   }
 
   get fingerprint(): string {
     return fingerprint(this.text, scanMembers(this.text, linkLimits.maxDepth))
+  }
+
+  /** What most messages do not bear: a text in which its name is nowhere, not even escaped, need not be parsed for it. */
+  #envelope(name: string): unknown {
+    return this.text.includes(name) || this.text.includes('\\u') ? this.body[name] : undefined
   }
 }

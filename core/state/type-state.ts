@@ -77,10 +77,9 @@ export class TrackedState implements TypeState<never> {
     const space = this.#space
     return this.#join(
       messages,
-      messages.map((message) => {
-        const { version = '' } = message
-        return { space, key: keyOf(message), shape: 'value', version, value: textOf(message) }
-      }),
+      messages.map((message) =>
+        entryOf(space, { message, key: keyOf(message), shape: 'value', value: textOf(message) }),
+      ),
     )
   }
 

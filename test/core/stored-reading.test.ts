@@ -43,6 +43,12 @@ describe('a stored message that is read piece by piece', () => {
     })
   }
 
+  it('finds what is written with escapes', () => {
+    const stored = toStored(message, 1, 0)
+    const text = stored.text.replace('targetedTags', '\\u0074argetedTags')
+    expect(new StoredReading({ ...stored, text }).targetedTags).to.deep.equal(['eu'])
+  })
+
   it('gives the text of a member also when that is all that was taken of it', () => {
     const { raw } = new StoredReading(toStored(message, 1, 0))
     expect(raw('value')).to.equal('{ "total": 9007199254740993, "value": 1.10 }')

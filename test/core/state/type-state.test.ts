@@ -31,6 +31,14 @@ describe("the state as one type's messages write it", () => {
     expect(late()).to.deep.equal(['1'])
   })
 
+  it('marks what was written for some instances only, however it is written', async () => {
+    const forSome = { ...message('1', '7'), targetedTags: ['eu'] } as Message<never>
+    await state.putNewest([forSome], keyOf)
+    await state.join([{ message: forSome, key: 'joined', shape: 'value', value: '1' }])
+    await state.update('updated', () => '1', forSome)
+    for (const key of ['EUR', 'joined', 'updated']) expect(await state.read(key)).to.include({ version: '1@' })
+  })
+
   it('of a type without a member "value", keeps the body without what any message may bear', async () => {
     const text =
       '{"type":"rate", "pair":"EUR", "rate": 1.10 ,"messageId":"m","originInstanceId":"a","originSequence":"e.1",' +
