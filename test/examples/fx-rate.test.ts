@@ -1,16 +1,16 @@
-import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-import { Instance, install, REPOSITORY } from '../acceptance/support/instance.ts'
+import { Instance, install } from '../acceptance/support/instance.ts'
 import { get, startMesh, untilKnown } from '../acceptance/support/mesh.ts'
 import { Stage } from '../acceptance/support/stage.ts'
 import { until } from '../acceptance/support/until.ts'
 import { closeClients, connect, nextMessage } from '../support/client.ts'
+import { compile } from './compile.ts'
 
 const PACKAGE = fileURLToPath(new URL('slipstream-plugin-fx-rate', import.meta.url))
-const TSC = join(REPOSITORY, 'node_modules/typescript/bin/tsc')
+const PACKAGES = { 'slipstream-plugin-fx-rate': PACKAGE }
 
 describe("a stranger's package, slipstream-plugin-fx-rate", function () {
   this.timeout(60_000)
@@ -30,7 +30,7 @@ describe("a stranger's package, slipstream-plugin-fx-rate", function () {
     /** Keeps what the plugin applies in a file of the instance's folder. */
     const configured = (options: string) => async (instance: Instance) => {
       const { folder } = instance
-      await install(folder, { 'slipstream-plugin-fx-rate': PACKAGE })
+      await install(folder, PACKAGES)
       await writeFile(
         join(folder, 'slipstream.config.ts'),
         `import { appendFileSync } from 'node:fs'
@@ -102,26 +102,6 @@ describe("a stranger's package, slipstream-plugin-fx-rate", function () {
   })
 
   describe('seen by the compiler', () => {
-    const TSCONFIG = JSON.stringify({
-      compilerOptions: {
-        ...{ target: 'es2023', module: 'nodenext', strict: true, noEmit: true, types: [] },
-        ...{ skipLibCheck: true, allowImportingTsExtensions: true },
-      },
-      include: ['*.ts'],
-    })
-
-    /** What the compiler says to a file in the folder of a user who has installed both packages. */
-    async function compile(source: string): Promise<string> {
-      const folder = await stage.subfolder('user')
-      await install(folder, { 'slipstream-plugin-fx-rate': PACKAGE })
-      await writeFile(join(folder, 'tsconfig.json'), TSCONFIG)
-      await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
-      await writeFile(join(folder, 'user.ts'), source)
-      return new Promise((resolve) => {
-        execFile(process.execPath, [TSC, '-p', folder], (_, stdout) => resolve(stdout))
-      })
-    }
-
     const withTypes = (statements: string) =>
       `import type { BodyOf, Kernel } from 'slipstream'
       import { defineConfig, standard } from 'slipstream/config'
@@ -134,7 +114,7 @@ describe("a stranger's package, slipstream-plugin-fx-rate", function () {
       const right = `
         export const rate: BodyOf<'fx.rate'> = { pair: 'EUR/USD', rate: 1.25 }
         export const set: BodyOf<'SK'> = { key: 'one', value: 1 }`
-      expect(await compile(withTypes(right))).to.equal('')
+      expect(await compile(stage, PACKAGES, withTypes(right))).to.equal('')
     })
 
     const wrong: readonly (readonly [what: string, statement: string, complaint: RegExp])[] = [
@@ -157,7 +137,7 @@ describe("a stranger's package, slipstream-plugin-fx-rate", function () {
 
     for (const [what, statement, complaint] of wrong) {
       it(`${what} does not compile`, async () => {
-        const said = await compile(withTypes(statement))
+        const said = await compile(stage, PACKAGES, withTypes(statement))
         expect(said).to.match(complaint)
         expect(said.match(/error TS/g), said).to.have.lengthOf(1)
       })

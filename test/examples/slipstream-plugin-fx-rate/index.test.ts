@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { Kernel, Message, MessageType } from 'slipstream'
+import type { Kernel, Message, MessageType, TypeState } from 'slipstream'
 import fxRate, { type FxRate, type FxRateOptions } from './index.ts'
 
 /** What the plugin registers, as the kernel would get it. */
@@ -10,18 +10,24 @@ function registered(options: FxRateOptions): MessageType<FxRate> {
   return types[0] as MessageType<FxRate>
 }
 
-const message = (version: string, pair: string, rate: number) => ({ version, body: { pair, rate } }) as Message<FxRate>
+const message = (pair: string, rate: number) => ({ body: { pair, rate } }) as Message<FxRate>
 
 describe('slipstream-plugin-fx-rate', () => {
-  it('tells the newest rate of each pair, and of those that come late, none', async () => {
+  it('keeps the newest rate of each pair, and tells of those that are', async () => {
     const told: FxRate[] = []
-    const type = registered({ onRate: (rate) => told.push(rate) })
-    await type.apply?.([message('2', 'EUR/USD', 1.25), message('1', 'EUR/USD', 1.2), message('1', 'EUR/CHF', 0.9)])
-    await type.apply?.([message('2', 'EUR/USD', 1.25), message('3', 'EUR/USD', 1.5)])
+    const kept: string[] = []
+    const state = {
+      putNewest: async (messages: readonly Message<FxRate>[], keyOf: (message: Message<FxRate>) => string) => {
+        kept.push(...messages.map(keyOf))
+        return ['applied', 'superseded', 'applied']
+      },
+    } as unknown as TypeState<FxRate>
+    const { apply } = registered({ onRate: (rate) => told.push(rate) })
+    await apply?.([message('EUR/USD', 1.25), message('EUR/USD', 1.2), message('EUR/CHF', 0.9)], { state })
+    expect(kept).to.deep.equal(['EUR/USD', 'EUR/USD', 'EUR/CHF'])
     expect(told).to.deep.equal([
       { pair: 'EUR/USD', rate: 1.25 },
       { pair: 'EUR/CHF', rate: 0.9 },
-      { pair: 'EUR/USD', rate: 1.5 },
     ])
   })
 

@@ -14,14 +14,13 @@ declare module 'slipstream' {
 export interface FxRateOptions {
   /** Rates beyond it are refused. Default one million. */
   readonly maxRate?: number
-  /** Called with each rate that is for this instance and newer than the one it has. */
+  /** Called with each rate that is the newest of its pair here; perhaps again after a restart. */
   readonly onRate?: (rate: FxRate) => void
 }
 
-/** Foreign-exchange rates. The newest rate of a pair wins. */
+/** Foreign-exchange rates. The newest rate of a pair wins everywhere. */
 export default function fxRate(options: FxRateOptions = {}): Plugin {
   const { maxRate = 1_000_000, onRate } = options
-  const newest = new Map<string, string>()
   return {
     name: 'slipstream-plugin-fx-rate',
     version: '1.0.0',
@@ -32,12 +31,12 @@ export default function fxRate(options: FxRateOptions = {}): Plugin {
       kernel.messageType('fx.rate', {
         schema: bodySchema(maxRate),
         orderingKey: ({ pair }) => pair,
-        apply(messages) {
-          for (const { body, version = '' } of messages) {
-            if (version <= (newest.get(body.pair) ?? '')) continue
-            newest.set(body.pair, version)
-            onRate?.({ pair: body.pair, rate: body.rate })
-          }
+        merge: 'newest',
+        async apply(messages, { state }) {
+          const outcomes = await state.putNewest(messages, ({ body }) => body.pair)
+          messages.forEach(({ body: { pair, rate } }, index) => {
+            if (outcomes[index] === 'applied') onRate?.({ pair, rate })
+          })
         },
       })
     },
