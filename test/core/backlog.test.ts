@@ -323,6 +323,19 @@ describe('a backlog', () => {
       expect(await drain(waiting, reads)).to.deep.equal([3, 1, 2])
     })
 
+    it('does not hand out twice what is offered in a higher lane while it is being read', async () => {
+      const { backlog, reads, stored } = shelf(...range(1, 600))
+      const waiting = backlog()
+      await refilled(waiting, reads)
+      expect(takeAll(waiting)).to.deep.equal(range(1, 256))
+      stored.push(urgent(601))
+      const reading = waiting.refill()
+      waiting.offer(urgent(601))
+      reads.at(-1)?.answer()
+      await reading
+      expect(await drain(waiting, reads)).to.deep.equal([601, ...range(257, 600)])
+    })
+
     it('hands out what comes in a higher lane before what waits in the store', async () => {
       const { backlog, reads, stored } = shelf(...range(1, 600))
       const waiting = backlog()
@@ -416,9 +429,10 @@ describe('a backlog', () => {
         stored.push(delivery(seq))
         waiting.offer(delivery(seq))
       }
-      stored.push(low(1))
+      stored.push(urgent(1))
       waiting.revive([1])
-      expect(await drain(waiting, reads)).to.deep.equal([...range(2, 2_049), 1])
+      waiting.doubt()
+      expect(await drain(waiting, reads)).to.deep.equal(range(1, 2_049))
       expect(waiting.pending).to.equal(2_049)
     })
 

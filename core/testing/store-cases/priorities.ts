@@ -152,6 +152,45 @@ export const priorityCases: Readonly<Record<string, Trying>> = {
     assert.deepEqual(await revive(trial), ['high 9'])
   },
 
+  async 'keeps what is newer behind what was revived, also when opened again in between'(trial) {
+    await trial.open()
+    const aws = await trial.recipient('aws')
+    const [seq = 0] = await store(trial, [aws], 'low 0 k')
+    await trial.die([{ recipient: aws, seq }])
+    await trial.reopen()
+    await store(trial, [aws], 'a 4 other')
+    await revive(trial)
+    await store(trial, [aws], 'b 4 k', 'c 9 k')
+    assert.deepEqual(await lanes(trial, aws), ['a 4', 'low 0', 'b 0', 'c 0'])
+  },
+
+  async 'revives a dead letter in its place when two names have been united since it died'(trial) {
+    await trial.open()
+    const [byUrl, byId] = [await trial.recipient(URL, { url: URL }), await trial.recipient('azure')]
+    const [, seq = 0] = await store(trial, [byId], 'older 9 k', 'dead 9 k')
+    await trial.die([{ recipient: byId, seq }])
+    await store(trial, [byUrl], 'newer 9 k')
+    await trial.store.renameRecipient(URL, 'azure')
+    assert.deepEqual(await revive(trial), ['dead 4'])
+    assert.deepEqual(await lanes(trial, byId), ['older 4', 'dead 4', 'newer 4'])
+  },
+
+  async 'knows a key again whatever characters it has'(trial) {
+    await trial.open()
+    const aws = await trial.recipient('aws')
+    const keys = ['', ' ', '\u0000', '\u{1f680}', 'half a pair \ud800', 'é'.repeat(500)]
+    for (const [at, orderingKey] of keys.entries()) {
+      const message = (priority: number) => trial.message({ messageId: `${at}/${priority}`, orderingKey, priority })
+      const [low = 0] = await trial.stored([message(1)], [aws])
+      await trial.die([{ recipient: aws, seq: low }])
+      await trial.stored([message(8), message(9)], [aws])
+    }
+    await trial.reopen()
+    await revive(trial)
+    const expected = keys.flatMap((_, at) => [`${at}/1 8`, `${at}/8 8`, `${at}/9 8`])
+    assert.deepEqual(await lanes(trial, aws), expected)
+  },
+
   async 'loses priorities and keeps the order when deliveries wait under both names of a recipient'(trial) {
     await trial.open()
     const [byUrl, byId] = [await trial.recipient(URL, { url: URL }), await trial.recipient('azure')]

@@ -114,7 +114,7 @@ describe('priorities', () => {
           schema: { type: 'object', required: ['key'], properties: { key: { type: 'string' } } },
           orderingKey: ({ key }) => key,
           apply: async (messages) => {
-            applied.push(...messages.map(({ messageId }) => messageId))
+            applied.push(...messages.map(({ messageId, priority }) => `${messageId} ${priority}`))
             if (applied.length === 1) await new Promise<void>((resolve) => (go = resolve))
           },
         }),
@@ -128,7 +128,7 @@ describe('priorities', () => {
     await subject.publish(own('a', 4), own('low', 0), own('urgent', 9), own('held', 9, 'low'))
     go()
     await subject.rest()
-    expect(applied).to.deep.equal(['first', 'urgent', 'a', 'low', 'held'])
+    expect(applied).to.deep.equal(['first 4', 'urgent 9', 'a 4', 'low 0', 'held 9'])
     await subject.end()
   })
 
