@@ -1,5 +1,5 @@
 import type { Plugin } from '../../../core/index.ts'
-import { type Destination, standardError } from './destination.ts'
+import { type Destination, StandardError } from './destination.ts'
 import { Switchboard } from './switchboard.ts'
 import { type LogSwitches, writes } from './switches.ts'
 import { logTraffic } from './traffic.ts'
@@ -53,7 +53,7 @@ export function logging(options: LoggingOptions = {}): Plugin {
     name: 'logging',
     apply(kernel) {
       const { settings, runtime } = kernel
-      const log = new LogWriter(runtime, options.destination ?? standardError())
+      const log = new LogWriter(runtime, options.destination ?? new StandardError(runtime))
       writer = log
       const debug = settings.logs?.debug ?? options.debug ?? false
       const message = settings.logs?.message ?? options.message ?? true

@@ -203,7 +203,13 @@ describe('logging', () => {
       expect({ code, data }).to.deep.equal({ code: 0, data: 'stopped\n' })
     })
 
-    for (const end of ['await bus.stop()', 'process.exit(0)']) {
+    it('has all but what is under way written by a process that ends at once', async () => {
+      const { words, code } = await noisyBus('noise(); process.exit(3)')
+      expect(code).to.equal(3)
+      expect(words.match(/"noise"/g)?.length).to.be.at.least(1_999)
+    })
+
+    for (const end of ['await bus.stop()', 'process.exit(0)', 'noise(); process.exit(0)']) {
       it(`holds up neither the bus nor \`${end}\` when the disk is full`, async function () {
         if (!existsSync('/dev/full')) this.skip()
         expect(await noisyBus(`${end}`, 'full')).to.include({ code: 0 })
@@ -350,11 +356,13 @@ async function noisyBus(end: string, standardError: 'read' | 'gone' | 'full' = '
     import { createBus } from './core/index.ts'
     import { logging } from './plugins/admin/logging/index.ts'
     import { memory } from './plugins/stores/memory.ts'
+    let noise
     const noisy = { name: 'noisy', apply({ hooks, log }) {
-      hooks.ready.tap(() => log.critical('first'))
-      hooks.stop.tap(() => {
+      noise = () => {
         for (let count = 1; count <= 2_000; count++) log.critical('noise', { count })
-      })
+      }
+      hooks.ready.tap(() => log.critical('first'))
+      hooks.stop.tap(noise)
     } }
     const bus = createBus({ plugins: [logging(), memory(), noisy] })
     await bus.start()
