@@ -57,7 +57,7 @@ export function judge(
     const verdict = verdicts[index] as StoreVerdict
     if (verdict.status === 'stored' || verdict.status === 'scheduled') {
       acknowledgements.push(acknowledge(received, message, 'stored', route.recipients.length))
-    } else if (verdict.status === 'duplicate') {
+    } else if (verdict.status === 'duplicate' || verdict.status === 'lifted') {
       acknowledgements.push(acknowledge(received, message, 'duplicate', verdict.recipients))
     } else if (verdict.status === 'conflict') {
       hooks.refused.call(refusal(received, new ProtocolFault('CONFLICT', CONFLICT)))

@@ -48,7 +48,11 @@ export class Forwarder {
     for (const { message, route } of arrivals) {
       if (!types.knows(message.type)) await recipients.unknownTypes.prepare(route.recipients)
     }
-    return arrivals.map(({ message, route, releases }) => ({ message, recipients: keys(route, message), releases }))
+    return arrivals.map((arrival) => {
+      const { message, route, releases } = arrival
+      const durable = [...present(route, message)].filter(isStored)
+      return { message, recipients: keysOf(durable), lifts: this.#lifts(arrival, durable), releases }
+    })
   }
 
   /** Hands the stored ones to their recipients' outboxes, then lets each send what its window allows. */
@@ -57,16 +61,30 @@ export class Forwarder {
     const now = this.#context.runtime.now()
     arrivals.forEach(({ message, route }, index) => {
       const verdict = verdicts[index] as StoreVerdict
-      if (verdict.status !== 'stored') return
+      if (verdict.status !== 'stored' && verdict.status !== 'lifted') return
+      const isLift = verdict.status === 'lifted'
       const { seq, lanes } = verdict
       const stored = toStored(message, seq, now)
       const delivery = { seq, lane: DEFAULT_PRIORITY, message: stored, attempts: NO_ATTEMPTS, dueAt: 0 }
       for (const recipient of present(route, message)) {
+        if (isLift && !keepsState(recipient)) continue
         const lane = lanes?.get(recipient.key as RecipientKey)
         this.#offer(recipient, lane === undefined ? delivery : { ...delivery, lane }, touched)
       }
     })
     for (const { outbox } of touched) outbox.pump()
+  }
+
+  /**
+   * For whom a message is that is known here with a lesser version: a publisher that got no answer has sent it through
+   * another instance too. A stamp that was given here just now says nothing about a repetition; nor does any where no state
+   * is made of the messages, as far as is known.
+   */
+  #lifts({ received, message }: Arrival, durable: readonly StoredRecipient[]): readonly RecipientKey[] | undefined {
+    const { types } = this.#context
+    if (message.version === undefined || (received?.entersHere && !received.members.has('version'))) return undefined
+    if (types.knows(message.type) && !types.keepsState(message.type)) return undefined
+    return keysOf(durable.filter(keepsState))
   }
 
   /** This instance itself, if it can apply the type, or may be able to one day. */
@@ -86,11 +104,13 @@ export class Forwarder {
   }
 }
 
-/** For whom a delivery is to be stored. */
-function keys(route: Route, message: Message): readonly RecipientKey[] {
-  const keys: RecipientKey[] = []
-  for (const recipient of present(route, message)) if (isStored(recipient)) keys.push(recipient.key)
-  return keys
+function keysOf(recipients: readonly StoredRecipient[]): readonly RecipientKey[] {
+  return recipients.map(({ key }) => key)
+}
+
+/** Whoever makes a state of messages: clients handle each once, whatever its version. */
+function keepsState({ role }: Recipient): boolean {
+  return role !== 'client'
 }
 
 /**

@@ -28,6 +28,10 @@ export interface Store {
    * fingerprint or another named publisher is a `conflict` and stored nowhere. An entry that cannot be written by itself
    * is `rejected`, and the others of the batch are not held up by it.
    *
+   * A duplicate by its id whose version is greater than that of the newest message of the id is `lifted`, if its entry says
+   * for whom it is then: it is stored with deliveries to these, and takes the id, its memory beginning anew. One that has no
+   * version, or none greater, remains a duplicate; so does one whose id a scheduled message holds.
+   *
    * A message with `scheduledFor` is `scheduled`: it is kept without a place and without deliveries, and its id is known
    * from now on for as long as it is kept. An entry that `releases` it takes its stead in the same transaction: it is stored
    * whatever its id, which is remembered for as long again; when the scheduled one is gone, it is a `duplicate`.
@@ -226,6 +230,8 @@ export interface Entry {
   readonly message: Message
   /** Keys of the durable recipients: each gets a delivery. Of a scheduled message they are counted, and get nothing yet. */
   readonly recipients: readonly RecipientKey[]
+  /** For whom it is when all that is new about it is a greater version. Undefined: for nobody, it is a duplicate then. */
+  readonly lifts?: readonly RecipientKey[] | undefined
   /** The scheduled message of which this is the release. */
   readonly releases?: ScheduledKey | undefined
 }
@@ -377,6 +383,14 @@ export type StoreVerdict =
     }
   | { readonly status: 'scheduled' }
   | { readonly status: 'duplicate' /** How many recipients it had when it was stored. */; readonly recipients: number }
+  | {
+      readonly status: 'lifted' /** Its place in this store. */
+      readonly seq: number
+      /** As those of a stored one. */
+      readonly lanes?: ReadonlyMap<RecipientKey, number>
+      /** How many recipients it had when it was stored for the first time. */
+      readonly recipients: number
+    }
   | { readonly status: 'conflict' }
   | { readonly status: 'rejected'; readonly reason: string }
   | { readonly status: 'uncertain' }

@@ -34,6 +34,7 @@ export function memoryHint({ capacity = 16_384 } = {}): Plugin {
 interface Remembered {
   readonly fingerprint: string
   readonly publisher: string | undefined
+  readonly version: string
   readonly recipients: number
   /** As its ACK bears it. */
   readonly clusterGroupId: string | undefined
@@ -49,15 +50,28 @@ function keyOf(received: Received, ownGroup: string | undefined): string | undef
   return messageId && idKey(received.string('clusterGroupId') ?? ownGroup, messageId)
 }
 
-/** A place in a sequence is taken once. An id may be used again for something else: that is for the store to judge. */
-function isRepetition(received: Received, { fingerprint, publisher }: Remembered): boolean {
-  return !received.entersHere || (publisher === received.sender.peer && fingerprint === received.fingerprint())
+/**
+ * A place in a sequence is taken once. An id may be used again for something else, or with a greater version: that is for the
+ * store to judge.
+ */
+function isRepetition(received: Received, { fingerprint, publisher, version }: Remembered): boolean {
+  if (!received.entersHere) return true
+  const isSame = publisher === received.sender.peer && fingerprint === received.fingerprint()
+  return isSame && (received.string('version') ?? '') <= version
 }
 
 function remember(known: Recent<Remembered>, message: Message, recipients: number, self: string): void {
-  const { originInstanceId: origin, originSequence, clusterGroupId, messageId, fingerprint, path } = message
+  const {
+    originInstanceId: origin,
+    originSequence,
+    clusterGroupId,
+    messageId,
+    fingerprint,
+    path,
+    version = '',
+  } = message
   const group = clusterGroupId === SINGLETON_GROUP ? undefined : clusterGroupId
-  const remembered = { fingerprint, publisher: path[0], recipients, clusterGroupId: group }
+  const remembered = { fingerprint, publisher: path[0], version, recipients, clusterGroupId: group }
   // What entered here is repeated by its publisher, what entered elsewhere by the instances that pass it on.
   if (origin === self) known.set(idKey(clusterGroupId, messageId), remembered)
   else known.set(sequenceKey(origin, `${originSequence.epoch}.${originSequence.n}`), remembered)

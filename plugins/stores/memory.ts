@@ -292,8 +292,8 @@ export class MemoryStore implements Store {
     const verdict = this.#judge(entry, now) ?? this.#keep(entry, now)
     const { originInstanceId, originSequence } = message
     const own = originInstanceId === this.#identity?.instanceId && originSequence.epoch === this.#identity.epoch
-    const isTaken = verdict.status === 'stored' || verdict.status === 'duplicate'
-    if (own && isTaken) this.#lastSequence = Math.max(this.#lastSequence, originSequence.n)
+    const isFree = verdict.status === 'conflict' || verdict.status === 'rejected'
+    if (own && !isFree) this.#lastSequence = Math.max(this.#lastSequence, originSequence.n)
     return verdict
   }
 
@@ -310,14 +310,19 @@ export class MemoryStore implements Store {
   }
 
   /** What a message is that is known already; undefined: it is new. */
-  #judge({ message, releases }: Entry, now: number): StoreVerdict | undefined {
+  #judge(entry: Entry, now: number): StoreVerdict | undefined {
+    const { message, releases } = entry
     const verdict = this.#messages.judgePlace(message)
-    return verdict ?? (releases === undefined ? this.#judgeId(message, now) : this.#judgeRelease(message, releases))
+    return verdict ?? (releases === undefined ? this.#judgeId(entry, now) : this.#judgeRelease(message, releases))
   }
 
-  #judgeId(message: Message, now: number): StoreVerdict | undefined {
-    const verdict = this.#messages.judgeId(message, now) ?? this.#schedule.judge(message)
-    if (verdict?.status === 'duplicate') this.#messages.takePlace(message, verdict.recipients)
+  #judgeId(entry: Entry, now: number): StoreVerdict | undefined {
+    const { message } = entry
+    const held = this.#schedule.judge(message)
+    const verdict = this.#messages.judgeId(message, now) ?? held
+    if (verdict?.status !== 'duplicate') return verdict
+    if (!held && this.#messages.isLift(entry)) return this.#lift(entry, verdict.recipients, now)
+    this.#messages.takePlace(message, verdict.recipients)
     return verdict
   }
 
@@ -327,16 +332,35 @@ export class MemoryStore implements Store {
   }
 
   #keep({ message, recipients, releases }: Entry, now: number): StoreVerdict {
-    const wrong = recipients.find((key, index) => !this.#recipients.has(key) || recipients.indexOf(key) !== index)
-    if (wrong !== undefined) return { status: 'rejected', reason: `recipient ${wrong} is unknown or named twice` }
+    const rejected = this.#rejects(recipients)
+    if (rejected) return rejected
     const seq = this.#messages.add(message, recipients.length, now)
+    if (releases !== undefined) this.#schedule.remove(releases)
+    return { status: 'stored', seq, ...this.#deliver(seq, message, recipients) }
+  }
+
+  #lift({ message, lifts = [] }: Entry, recipients: number, now: number): StoreVerdict {
+    const rejected = this.#rejects(lifts)
+    if (rejected) return rejected
+    const seq = this.#messages.add(message, recipients, now)
+    return { status: 'lifted', seq, ...this.#deliver(seq, message, lifts), recipients }
+  }
+
+  #rejects(recipients: readonly RecipientKey[]): StoreVerdict | undefined {
+    const wrong = recipients.find((key, index) => !this.#recipients.has(key) || recipients.indexOf(key) !== index)
+    return wrong === undefined
+      ? undefined
+      : { status: 'rejected', reason: `recipient ${wrong} is unknown or named twice` }
+  }
+
+  /** Tells the lanes of the deliveries, where they are not that of the default priority. */
+  #deliver(seq: number, { priority }: Message, recipients: readonly RecipientKey[]) {
     const lanes = new Map<RecipientKey, number>()
     for (const key of recipients) {
-      const { lane } = this.#recipients.deliver(key, seq, message.priority)
+      const { lane } = this.#recipients.deliver(key, seq, priority)
       if (lane !== DEFAULT_PRIORITY) lanes.set(key, lane)
     }
-    if (releases !== undefined) this.#schedule.remove(releases)
-    return lanes.size > 0 ? { status: 'stored', seq, lanes } : { status: 'stored', seq }
+    return lanes.size > 0 ? { lanes } : {}
   }
 
   #delivery(seq: number, { lane, attempts, dueAt }: Waiting): PendingDelivery {

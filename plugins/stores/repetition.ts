@@ -1,4 +1,4 @@
-import type { Message, StoreVerdict } from '../../core/index.ts'
+import type { Entry, Message, StoreVerdict } from '../../core/index.ts'
 
 const HOUR_MS = 60 * 60 * 1_000
 /** How long the id that a publisher gave is remembered unless it is configured, in hours (§6 of the protocol). */
@@ -17,12 +17,17 @@ export function rememberMs({ rememberIdsHours = REMEMBER_IDS_HOURS }: RememberOp
   return rememberIdsHours * HOUR_MS
 }
 
-/** What must be known of a stored message to judge another one of the same id. */
-export interface KnownMessage {
+/** What must be known of whatever holds an id to judge another message of that id. */
+export interface Holder {
   readonly fingerprint: string
   readonly publisher: string | null
-  readonly receivedAt: number
   readonly recipients: number
+}
+
+/** As much of the newest stored message of an id. */
+export interface KnownMessage extends Holder {
+  readonly version: string | null
+  readonly receivedAt: number
 }
 
 /** The name of the client that published it; null when it gave none: then the path begins with an instance, or is empty. */
@@ -42,11 +47,16 @@ export function judgeSameId(message: Message, known: KnownMessage, rememberedSin
 }
 
 /** What a message is under an id that is taken, by what is known of the one that took it. */
-export function judgeRepetition(message: Message, known: Omit<KnownMessage, 'receivedAt'>): StoreVerdict {
+export function judgeRepetition(message: Message, known: Holder): StoreVerdict {
   const publisher = publisherOf(message)
   const samePublisher = publisher === null || known.publisher === null || publisher === known.publisher
   if (!samePublisher || message.fingerprint !== known.fingerprint) return CONFLICT
   return { status: 'duplicate', recipients: known.recipients }
+}
+
+/** Whether a repetition of the newest message of its id bears a greater version, and is for somebody then. */
+export function isLift({ message: { version }, lifts }: Entry, known: KnownMessage): boolean {
+  return lifts !== undefined && version !== undefined && version > (known.version ?? '')
 }
 
 const CONFLICT: StoreVerdict = Object.freeze({ status: 'conflict' })

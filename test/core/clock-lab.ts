@@ -15,12 +15,17 @@ import { ManualRuntime } from './manual-runtime.ts'
 const TURNS = 8
 const NOW = 1_700_000_000_000
 
+export type Frame = Readonly<Record<string, unknown>>
+
 export interface Answer {
   readonly type: string
+  readonly status?: string
   readonly code?: string
   readonly retryable?: boolean
   readonly reason?: string
 }
+
+type MakePlugins = (name: string) => readonly Plugin[]
 
 const labs: Lab[] = []
 
@@ -29,17 +34,26 @@ afterEach(async () => {
 })
 
 /** Instances that are linked in pairs, each with a wall clock of its own; the test lets time pass for all of them. */
-export async function clockLab(...pairs: readonly string[]): Promise<Lab> {
-  const lab = new Lab(pairs.map((pair) => pair.split('-') as [string, string]))
+export function clockLab(...pairs: readonly string[]): Promise<Lab> {
+  return labOf(pairs)
+}
+
+/** As `clockLab`, each instance with further plugins; asked for at each of its starts. */
+export async function labOf(pairs: readonly string[], plugins: MakePlugins = () => []): Promise<Lab> {
+  const lab = new Lab(
+    pairs.map((pair) => pair.split('-') as [string, string]),
+    plugins,
+  )
   labs.push(lab)
   for (const name of lab.names) await lab.start(name)
   await lab.pass(1_000)
   return lab
 }
 
-class Lab {
+export class Lab {
   readonly names: readonly string[]
   readonly #pairs: readonly (readonly [string, string])[]
+  readonly #plugins: MakePlugins
   readonly #network = new MemoryNetwork()
   readonly #running = new Map<string, Instance>()
   readonly #stores = new Map<string, MemoryStore>()
@@ -47,8 +61,9 @@ class Lab {
   /** How far each wall clock is off. */
   readonly #leads = new Map<string, number>()
 
-  constructor(pairs: readonly (readonly [string, string])[]) {
+  constructor(pairs: readonly (readonly [string, string])[], plugins: MakePlugins) {
     this.#pairs = pairs
+    this.#plugins = plugins
     this.names = [...new Set(pairs.flat())]
     for (const name of this.names) this.#stores.set(name, new MemoryStore())
   }
@@ -59,7 +74,8 @@ class Lab {
     const peers = this.#pairs.filter(([dialler]) => dialler === name).map(([, peer]) => ({ url: `memory://${peer}` }))
     const seen = applying()
     const listening = this.#network.plugin(`memory://${name}`)
-    const plugins: Plugin[] = [storing(store), listening, ack(), nack(), hello(), path(), republish(), seen.plugin]
+    const standard: Plugin[] = [storing(store), listening, ack(), nack(), hello(), path(), republish(), seen.plugin]
+    const plugins = [...standard, ...this.#plugins(name)]
     const settings = { instanceId: name, peers, retryDelayMs: 1_000, drainTimeoutMs: 0 }
     const bus = createBus({ plugins, settings, runtime })
     await bus.start()
@@ -105,6 +121,27 @@ class Lab {
   /** Somebody sends a message as an instance of the deployed system would. It stays linked. */
   relay(name: string, peer: string, message: object): Promise<Answer | undefined> {
     return this.#send(name, introduction({ instanceId: peer, role: 'instance' }), message)
+  }
+
+  /** Somebody who stays: connected under that name, or without one. Resolves to all frames that it is sent, as they come. */
+  async listen(name: string, clientName?: string): Promise<readonly Frame[]> {
+    const says = introduction({ instanceId: clientName })
+    const connection = this.#network.dial({ url: `memory://${name}` }, says)
+    const frames: Frame[] = []
+    const acknowledge = (frame: Frame) => {
+      if (frame.type !== 'ACK' && clientName)
+        connection.send(JSON.stringify({ type: 'ACK', messageId: frame.messageId }))
+    }
+    connection.handle({
+      frame: (text) => {
+        const frame = JSON.parse(text) as Frame
+        frames.push(frame)
+        acknowledge(frame)
+      },
+      closed: () => {},
+    })
+    await this.rest()
+    return frames
   }
 
   async #send(name: string, says: Introduction, message: object): Promise<Answer | undefined> {

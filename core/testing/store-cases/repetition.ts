@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { HOUR_MS, type Trying } from '../store-trial.ts'
+import type { Message } from '../../message.ts'
+import type { RecipientKey, StoreVerdict } from '../../store.ts'
+import { DAY_MS, EVERYTHING, HOUR_MS, START, type StoreTrial, type Trying } from '../store-trial.ts'
 
-const DAY_MS = 24 * HOUR_MS
+const USED = { messageId: 'used', key: 'k', value: '1' }
 
 /** What a store makes of messages that it has seen before. */
 export const repetitionCases: Readonly<Record<string, Trying>> = {
@@ -139,6 +141,79 @@ export const repetitionCases: Readonly<Record<string, Trying>> = {
     assert.equal((await trial.writeOne(from('origin'))).status, 'duplicate', 'a publisher without a name is no other')
   },
 
+  async 'lifts a duplicate by id with a greater version: it is for whom its entry says'(trial) {
+    await trial.open()
+    const [aws, azure] = [await trial.recipient('aws'), await trial.recipient('azure')]
+    const [first = 0] = await trial.stored([copy(trial, 2)], [aws, azure])
+    const verdict = await lift(trial, copy(trial, 3, 'another'), [azure])
+    assert.ok(verdict.status === 'lifted' && verdict.seq > first)
+    assert.equal(verdict.recipients, 2)
+    await trial.reopen()
+    assert.deepEqual(await trial.waiting(aws), ['used'])
+    assert.deepEqual(await trial.waiting(azure), ['used', 'used'])
+    assert.deepEqual((await trial.sums('azure')).targeted, 2)
+    assert.equal(trial.store.statistics().messages, 2)
+    const [, lifted] = await trial.store.pending(azure, [], EVERYTHING)
+    assert.equal(lifted?.message.version, at(3))
+    assert.equal(lifted?.seq, verdict.seq)
+  },
+
+  async 'lifts no duplicate without a greater version, or whose entry names nobody, and none by its place'(trial) {
+    await trial.open()
+    const aws = await trial.recipient('aws')
+    const first = copy(trial, 2)
+    await trial.stored([first], [aws])
+    const again = { status: 'duplicate', recipients: 1 }
+    assert.deepEqual(await lift(trial, copy(trial, 2, 'same'), [aws]), again)
+    assert.deepEqual(await lift(trial, copy(trial, 1, 'older'), [aws]), again)
+    assert.deepEqual(await lift(trial, trial.message({ ...USED, originInstanceId: 'bare' }), [aws]), again)
+    assert.deepEqual(await trial.writeOne(copy(trial, 3, 'nobody'), [aws]), again)
+    const { originInstanceId, originSequence } = first
+    const placed = trial.message({ ...USED, originInstanceId, originSequence, version: at(3) })
+    assert.deepEqual(await lift(trial, placed, [aws]), again)
+    assert.deepEqual(await trial.waiting(aws), ['used'])
+    const other = trial.message({ ...USED, value: '2', version: at(3) })
+    assert.deepEqual(await lift(trial, other, [aws]), { status: 'conflict' })
+    const waits = { messageId: 'waits', key: 'k', value: '1', notBefore: START + HOUR_MS }
+    await trial.writeOne(trial.message({ ...waits, scheduledFor: waits.notBefore }))
+    const entered = trial.message({ ...waits, originInstanceId: 'another', version: at(3) })
+    assert.deepEqual(await lift(trial, entered, [aws]), { status: 'duplicate', recipients: 0 })
+  },
+
+  async 'lifts a message once, and again by a version that is greater still'(trial) {
+    await trial.open()
+    const aws = await trial.recipient('aws')
+    await trial.stored([copy(trial, 1)])
+    const [second, third] = [copy(trial, 3, 'second'), copy(trial, 4, 'third')]
+    assert.equal((await lift(trial, second, [aws])).status, 'lifted')
+    assert.deepEqual(await lift(trial, second, [aws]), { status: 'duplicate', recipients: 0 })
+    assert.deepEqual(await lift(trial, copy(trial, 2, 'between'), [aws]), { status: 'duplicate', recipients: 0 })
+    assert.equal((await lift(trial, third, [aws])).status, 'lifted')
+    assert.deepEqual(await trial.waiting(aws), ['used', 'used'])
+  },
+
+  async 'remembers the id of what was lifted for another 24 hours'(trial) {
+    await trial.open()
+    const aws = await trial.recipient('aws')
+    await trial.stored([copy(trial, 1)])
+    trial.runtime.advance(DAY_MS - 1)
+    assert.equal((await lift(trial, copy(trial, 2, 'second'), [aws])).status, 'lifted')
+    trial.runtime.advance(DAY_MS - 1)
+    assert.equal((await trial.writeOne(copy(trial, 1, 'third'))).status, 'duplicate')
+    trial.runtime.advance(1)
+    assert.equal((await trial.writeOne(copy(trial, 1, 'fourth'))).status, 'stored')
+  },
+
+  async 'gives what it lifts the lane of its priority'(trial) {
+    await trial.open()
+    const aws = await trial.recipient('aws')
+    const urgent = { ...USED, priority: 9 }
+    await trial.stored([trial.message({ ...urgent, version: at(1) })])
+    const verdict = await lift(trial, trial.message({ ...urgent, originInstanceId: 'b', version: at(2) }), [aws])
+    assert.ok(verdict.status === 'lifted')
+    assert.deepEqual([...(verdict.lanes ?? [])], [[aws, 9]])
+  },
+
   async 'treats two of a kind in one batch like two batches'(trial) {
     await trial.open()
     const wish = { messageId: 'used', key: 'k', value: '1' }
@@ -162,4 +237,17 @@ export const repetitionCases: Readonly<Record<string, Trying>> = {
     assert.ok(again.every(({ status }) => status === 'duplicate'))
     assert.equal((await trial.waiting(aws)).length, 20)
   },
+}
+
+const at = (n: number) => `${String(n).padStart(13, '0')}-00000-a`
+
+/** The message as it came in at that origin, which gave it that stamp. */
+function copy(trial: StoreTrial, stamp: number, originInstanceId = 'origin'): Message {
+  return trial.message({ ...USED, originInstanceId, version: at(stamp) })
+}
+
+/** Writes a message that is for these if it turns out to be a repetition with a greater version, and else for nobody. */
+async function lift(trial: StoreTrial, message: Message, lifts: readonly RecipientKey[]): Promise<StoreVerdict> {
+  const [verdict] = await trial.batch({ entries: [{ message, recipients: [], lifts }] })
+  return verdict ?? assert.fail('no verdict')
 }

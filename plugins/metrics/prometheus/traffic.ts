@@ -88,7 +88,7 @@ function measureStored(kernel: Kernel, registry: Registry): void {
     ...local.samples('type', { origin: 'local' }),
     ...remote.samples('type', { origin: 'remote' }),
   ])
-  const again = 'Messages that were here already; they were acknowledged again and went no further.'
+  const again = 'Messages that were here already; they were acknowledged again.'
   counter(registry, { name: 'duplicates_total', help: again }, () => single(duplicates))
 }
 

@@ -1,5 +1,5 @@
-import type { Message, StoredMessage, StoreVerdict } from '../../../core/index.ts'
-import { judgeSameId, type KnownMessage, publisherOf } from '../repetition.ts'
+import type { Entry, Message, StoredMessage, StoreVerdict } from '../../../core/index.ts'
+import { isLift, judgeSameId, type KnownMessage, publisherOf } from '../repetition.ts'
 
 interface Kept extends KnownMessage {
   readonly stored: StoredMessage
@@ -46,6 +46,12 @@ export class KeptMessages {
     return known && judgeSameId(message, known, now - this.#rememberMs)
   }
 
+  /** Whether an entry is a duplicate of the newest message of its id but for a greater version, and is for somebody then. */
+  isLift(entry: Entry): boolean {
+    const known = this.#byId.get(idOf(entry.message))
+    return known !== undefined && isLift(entry, known)
+  }
+
   /** Takes the place of a message that is not kept. */
   takePlace(message: Message, recipients: number): void {
     this.#bySequence.set(sequenceOf(message), recipients)
@@ -61,7 +67,8 @@ export class KeptMessages {
     const { type, messageId, clusterGroupId, text, path, orderingKey, expiresAt, fingerprint, version } = message
     const seq = ++this.#lastSeq
     const stored = { seq, type, messageId, clusterGroupId, text, path, orderingKey, version, expiresAt, receivedAt }
-    const kept = { stored, fingerprint, publisher: publisherOf(message), receivedAt, recipients }
+    const publisher = publisherOf(message)
+    const kept = { stored, fingerprint, publisher, version: version ?? null, receivedAt, recipients }
     this.#messages.set(seq, kept)
     this.#byId.set(idOf(message), kept)
     this.#bySequence.set(sequenceOf(message), recipients)

@@ -6,9 +6,9 @@ import type {
   ScheduledMessage,
   StoreVerdict,
 } from '../../../core/index.ts'
-import { judgeRepetition, type KnownMessage, publisherOf } from '../repetition.ts'
+import { type Holder, judgeRepetition, publisherOf } from '../repetition.ts'
 
-interface Kept extends Omit<KnownMessage, 'receivedAt'> {
+interface Kept extends Holder {
   readonly scheduled: ScheduledMessage
 }
 

@@ -19,7 +19,7 @@ export class Messages {
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (message_id, cluster_group_id, superseded) DO NOTHING`)
     this.#newest = database.prepare(`
-      SELECT fingerprint, publisher, received_at AS receivedAt, recipients FROM message
+      SELECT fingerprint, publisher, version, received_at AS receivedAt, recipients FROM message
       WHERE message_id = ? AND cluster_group_id = ? AND superseded = 0`)
     this.#supersede = database.prepare(
       'UPDATE message SET superseded = seq WHERE message_id = ? AND cluster_group_id = ? AND superseded = 0',
@@ -63,7 +63,7 @@ export class Messages {
     return this.#newest.get(messageId, clusterGroupId)
   }
 
-  /** Makes the id free for another message: its time is over. */
+  /** Makes the id free for another message. */
   supersede(messageId: string, clusterGroupId: string): void {
     this.#supersede.run(messageId, clusterGroupId)
   }

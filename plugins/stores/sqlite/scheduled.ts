@@ -8,7 +8,7 @@ import type {
   ScheduledMessage,
   StoreVerdict,
 } from '../../../core/index.ts'
-import { judgeRepetition, type KnownMessage, publisherOf } from '../repetition.ts'
+import { type Holder, judgeRepetition, publisherOf } from '../repetition.ts'
 import { AlteredRows } from './altered-rows.ts'
 import { type Checked, checksumOf } from './checksum.ts'
 import type { Database, Statement } from './database.ts'
@@ -109,7 +109,7 @@ function toScheduled({ key, dueAt, type, messageId, clusterGroupId, path, text }
 function prepare(database: Database) {
   const held = 'FROM scheduled WHERE altered_at IS NULL'
   return {
-    known: database.prepare<[string, string], Omit<KnownMessage, 'receivedAt'>>(
+    known: database.prepare<[string, string], Holder>(
       `SELECT fingerprint, publisher, recipients ${held} AND message_id = ? AND cluster_group_id = ?`,
     ),
     insert: database.prepare(`

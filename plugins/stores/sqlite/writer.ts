@@ -1,6 +1,6 @@
 import type { Batch, Entry, Message, RecipientKey, ScheduledKey, StoreVerdict } from '../../../core/index.ts'
 import { DEFAULT_PRIORITY, problemOf } from '../../../core/index.ts'
-import { judgeSameId } from '../repetition.ts'
+import { isLift, judgeSameId, type KnownMessage } from '../repetition.ts'
 import { Retries } from './attempts.ts'
 import type { Database, Statement } from './database.ts'
 import type { DeadLetters } from './dead-letters.ts'
@@ -120,24 +120,38 @@ export class Writer {
     return { status: 'scheduled' }
   }
 
-  #insert({ message, recipients, releases }: Entry): StoreVerdict {
+  #insert(entry: Entry): StoreVerdict {
+    const { message, recipients, releases } = entry
     const now = this.#parts.now()
     const seq = this.#last.seq + 1
     const held = releases === undefined ? this.#parts.scheduled.judge(message) : this.#release(message, releases)
     if (held) return held
     if (!this.#messages.insert(seq, message, now, recipients.length)) {
+      const known = this.#messages.newest(message.messageId, message.clusterGroupId) as KnownMessage
       // One that is released was judged when it was accepted.
-      const verdict = releases === undefined ? this.#judgeId(message) : undefined
+      const verdict = releases === undefined ? judgeSameId(message, known, this.#parts.rememberedSince()) : undefined
+      if (verdict?.status === 'duplicate' && isLift(entry, known)) return this.#lift(entry, known.recipients)
       if (verdict) return verdict
-      this.#messages.supersede(message.messageId, message.clusterGroupId)
-      this.#messages.insert(seq, message, now, recipients.length)
+      this.#replace(seq, message, recipients.length)
     }
     const lanes = this.#deliverAll(seq, message, recipients)
-    this.#last.seq = seq
     return lanes ? { status: 'stored', seq, lanes } : { status: 'stored', seq }
   }
 
-  /** Returns the lanes that are not that of the default priority, if there are any. */
+  #lift({ message, lifts = [] }: Entry, recipients: number): StoreVerdict {
+    const seq = this.#last.seq + 1
+    this.#replace(seq, message, recipients)
+    const lanes = this.#deliverAll(seq, message, lifts)
+    return lanes ? { status: 'lifted', seq, lanes, recipients } : { status: 'lifted', seq, recipients }
+  }
+
+  /** Stores a message under an id that is taken. */
+  #replace(seq: number, message: Message, recipients: number): void {
+    this.#messages.supersede(message.messageId, message.clusterGroupId)
+    this.#messages.insert(seq, message, this.#parts.now(), recipients)
+  }
+
+  /** The place is taken then. Returns the lanes that are not that of the default priority, if there are any. */
   #deliverAll(seq: number, { orderingKey, priority }: Message, recipients: readonly RecipientKey[]) {
     const keyHash = keyHashOf(orderingKey)
     let others: Map<RecipientKey, number> | undefined
@@ -149,6 +163,7 @@ export class Writer {
       others ??= new Map()
       others.set(recipient, lane)
     }
+    this.#last.seq = seq
     return others
   }
 
@@ -171,12 +186,12 @@ export class Writer {
 }
 
 function count(entries: readonly Entry[], verdicts: readonly StoreVerdict[], tally: Tally): void {
-  entries.forEach(({ recipients, releases }, index) => {
+  entries.forEach(({ recipients, lifts = [], releases }, index) => {
     const status = verdicts[index]?.status
     if (status === 'scheduled') tally.scheduled++
-    if (status !== 'stored') return
+    if (status !== 'stored' && status !== 'lifted') return
     if (releases !== undefined) tally.scheduled--
     tally.messages++
-    for (const recipient of recipients) tally.target(recipient)
+    for (const recipient of status === 'lifted' ? lifts : recipients) tally.target(recipient)
   })
 }
