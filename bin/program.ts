@@ -71,7 +71,7 @@ export function createProgram(): Command {
     .option('--tag <tag>', 'bear this tag, and get what is for its bearers; repeatable', several)
     .option(
       '--name <name>',
-      'be kept messages while away, and acknowledge each once it is printed (those that are left out too)',
+      'be kept messages while away, those that are asked for now, and acknowledge each once it is printed',
     )
     .addOption(busUrl())
     .option('--count <number>', 'end after so many', count)

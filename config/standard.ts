@@ -20,6 +20,7 @@ import { nack } from '../plugins/messages/nack.ts'
 import { reply } from '../plugins/messages/reply.ts'
 import { setArray } from '../plugins/messages/sa.ts'
 import { setKey } from '../plugins/messages/sk.ts'
+import { subscribe } from '../plugins/messages/subscribe.ts'
 import { setWeighted } from '../plugins/messages/sw.ts'
 import { prometheus } from '../plugins/metrics/prometheus/index.ts'
 import { path } from '../plugins/routes/path.ts'
@@ -55,6 +56,7 @@ const factories = {
   path,
   tags,
   target,
+  subscribe,
   memoryHint,
   circuitBreaker,
   republish,

@@ -214,6 +214,7 @@ class SlipstreamBus implements Bus {
       links: () => this.links(),
       requests: () => this.#running.requests,
       announced: (link, tags) => this.#running.announced(link, tags),
+      subscribers: () => this.#running.subscribers,
       forget: (name) => this.#running.forget(name),
       weigh: (name, after) => this.#running.recipients.weigh(name, after),
       collapse: (name) => this.#running.recipients.collapse(name),

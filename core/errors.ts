@@ -111,6 +111,8 @@ const TEXTS = {
     `${url} cannot be reached: ${problem}. Start an instance there (slipstream start), or name another one with --url.`,
   SLP_UNACKNOWLEDGED: (messageId: string, problem: string) =>
     `Message ${messageId} was not acknowledged: ${problem}. It may be stored or not; send it again with the same id.`,
+  SLP_SUBSCRIPTION_REFUSED: (code: string, reason: string) =>
+    `The instance did not narrow what it sends (${code}): ${reason}. Correct the filter, or leave it out.`,
   SLP_BUS_STATE: (what: string) => `The bus ${what}.`,
 } as const
 

@@ -137,5 +137,6 @@ export type {
   StoreVerdict,
   Weighed,
 } from './store.ts'
+export type { Subscription } from './subscription.ts'
 export { VERSION } from './version.ts'
 export { PUBLISHER_IDS } from './windows.ts'

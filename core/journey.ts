@@ -53,7 +53,7 @@ export class Journey {
 
   /** One frame, from the wire into the group that is committed next. */
   receive(text: string, bytes: number, sender: Link): void {
-    const { hooks, log, types, forwarder, group, requests } = this.#context
+    const { hooks, types, forwarder, group, requests } = this.#context
     let received: Received | undefined
     try {
       received = this.#read(text, bytes, sender)
@@ -63,7 +63,7 @@ export class Journey {
       if (receipt) {
         answerTo(received, receipt, hooks)
       } else if (handle) {
-        handle(received)
+        void handle(received)?.catch((error: unknown) => this.#refuse(received, sender, error))
       } else if (answering) {
         requests.receive(received, answering)
       } else {
@@ -73,8 +73,7 @@ export class Journey {
         group.add({ received, message, route })
       }
     } catch (error) {
-      if (!(error instanceof ProtocolFault)) reportFault(log, error, received)
-      answerTo(received ?? { sender }, error, hooks)
+      this.#refuse(received, sender, error)
     }
   }
 
@@ -101,6 +100,12 @@ export class Journey {
     await this.#tell(arrivals, verdicts)
     schedule.written(arrivals, verdicts)
     return 'written'
+  }
+
+  #refuse(received: Received | undefined, sender: Link, error: unknown): void {
+    const { hooks, log } = this.#context
+    if (!(error instanceof ProtocolFault)) reportFault(log, error, received)
+    answerTo(received ?? { sender }, error, hooks)
   }
 
   #read(text: string, bytes: number, sender: Link): Received {

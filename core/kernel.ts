@@ -15,6 +15,7 @@ import type { Replies } from './requests/requests.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
 import type { Collapsed, Weighed } from './store.ts'
+import type { Subscribers } from './subscribers.ts'
 import type { Span, Windows } from './windows.ts'
 
 /** How long to wait for pending applies when nobody says how long, in milliseconds. */
@@ -39,6 +40,7 @@ export interface KernelContext {
   readonly links: () => readonly Link[]
   readonly requests: () => Replies
   readonly announced: (link: Link, tags: readonly string[]) => Promise<void>
+  readonly subscribers: () => Subscribers
   readonly forget: (name: string) => Promise<boolean>
   readonly weigh: (name: string, after: number) => Promise<Weighed | undefined>
   readonly collapse: (name: string) => Promise<Collapsed | undefined>
@@ -81,6 +83,8 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     recipients: context.recipients,
     links: context.links,
     announced: context.announced,
+    subscribe: (link, subscription) => context.subscribers().subscribe(link, subscription),
+    subscribers: () => context.subscribers().all(),
     forget: context.forget,
     weigh: context.weigh,
     collapse: context.collapse,

@@ -29,6 +29,7 @@ import type { StateEntry, StateOutcome } from './state.ts'
 import type { RecipientKey, SavedRecipient, Store, StoreState } from './store.ts'
 import type { StoreHealth } from './store-health.ts'
 import { plainFrame } from './stored-message.ts'
+import { Subscribers } from './subscribers.ts'
 import { claimKnownTypes, UnknownTypes } from './unknown-types.ts'
 
 const DRAIN_POLL_MS = 20
@@ -65,6 +66,7 @@ export class Mesh {
   readonly epoch: string
   readonly journey: Journey
   readonly requests: Requests
+  readonly subscribers: Subscribers
   readonly addresses: string[] = []
   readonly #context: MeshContext
   readonly #store: Store
@@ -140,6 +142,8 @@ export class Mesh {
       { self, unknownTypes },
       (task) => group.between(task),
     )
+    const between = group.between.bind(group)
+    this.subscribers = new Subscribers({ store: parts.store, recipients: this.recipients, between, fail: context.fail })
     group.whenCaughtUp(() => this.recipients.pump())
     const admission = new Admission({ instanceId, clusterGroupId, epoch, lastSequence, clock, runtime })
     const forwarder = new Forwarder({ instanceId, recipients: this.recipients, types, applier, runtime })

@@ -94,7 +94,8 @@ export interface ApplyContext<Body = Readonly<Record<string, unknown>>> {
 /** A type that is handled where it arrives: not stored, not acknowledged, not forwarded by the bus. */
 export interface DirectType<Body> {
   readonly schema: BodySchema<Body>
-  receive(received: Received<Body>): void
+  /** What it throws, or rejects with, is answered by a NACK: of a `ProtocolFault` with its code, of anything else with `INTERNAL`. */
+  receive(received: Received<Body>): void | Promise<void>
   readonly answer?: never
   readonly check?: never
   readonly apply?: never
@@ -115,6 +116,6 @@ export interface AnyMessageType {
   join?(current: string, incoming: string): string
   readonly space?: string
   apply?(messages: readonly Message<never>[], context: ApplyContext<never>): unknown
-  receive?(received: Received<never>): void
+  receive?(received: Received<never>): void | Promise<void>
   answer?(request: Message<never>, context: AnswerContext): Answer | undefined | Promise<Answer | undefined>
 }

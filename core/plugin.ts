@@ -14,6 +14,7 @@ import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
 import type { StateBackend, StateEntry, StateOutcome, StateReader } from './state.ts'
 import type { Collapsed, LedgerRow, Purged, PurgeLimits, Shed, Store, StoreStatistics, Weighed } from './store.ts'
+import type { Subscription } from './subscription.ts'
 
 /**
  * A part of the bus: a message type, a store, a route, a transport, an exporter, anything. Plugins are plain objects,
@@ -75,6 +76,15 @@ export interface Kernel {
   links(): readonly Link[]
   /** Takes note of tags that the other end of a link announces as reachable behind it. */
   announced(link: Link, tags: readonly string[]): Promise<void>
+  /**
+   * Takes note of what the other end of a link wants of what is for it, in place of what it wanted before; undefined:
+   * everything. Known at once as `subscription` of the recipient, for taps of `route` to narrow by. Of one whose deliveries
+   * are kept, it is kept as well, until it subscribes anew or is forgotten: resolves when it is on disk. Rejects when the
+   * store fails: then it may not outlast a restart.
+   */
+  subscribe(link: Link, subscription: Subscription | undefined): Promise<void>
+  /** Those who want some of what is for them only. The same list until somebody subscribes, comes or goes. */
+  subscribers(): readonly Recipient[]
   /**
    * Forgets a recipient and what waits for it, for good. Resolves to whether it was known; `SLP_PEER_CONFIGURED` when it is
    * a peer that the configuration names.

@@ -5,6 +5,7 @@ import type { PeerSettings } from './link.ts'
 import type { Link } from './links.ts'
 import { Outbox, type OutboxContext } from './outbox.ts'
 import type { RecipientKey, RecipientRecord, SavedRecipient, Spaces } from './store.ts'
+import type { Subscription } from './subscription.ts'
 
 /** Someone whom messages may be for. */
 export interface Recipient {
@@ -31,6 +32,8 @@ export interface Recipient {
    * that let it be seen.
    */
   readonly clockAheadMs: number | undefined
+  /** What it wants of what is for it; absent: everything. */
+  readonly subscription?: Subscription | undefined
   /** Its key in the store; undefined when nothing is stored for it. */
   readonly key: RecipientKey | undefined
 }
@@ -63,6 +66,8 @@ export class DurableRecipient implements StoredRecipient {
   /** The URL under which the configuration names it. */
   url: string | undefined
   tags: ReadonlySet<string> = new Set()
+  /** Kept while it is away, or its backlog would fill with what it does not want. */
+  subscription: Subscription | undefined
   link: Link | undefined
   /** Set when this one, known by its URL only, turned out to be another one that was known by its id. */
   successor: DurableRecipient | undefined
@@ -82,6 +87,7 @@ export class DurableRecipient implements StoredRecipient {
     this.key = saved.key
     this.url = saved.url
     this.clusterGroupId = saved.clusterGroupId
+    this.subscription = saved.subscription
     this.#announced = saved.tags
     this.#seenAt = saved.lastSeenAt
     this.#unite()
@@ -141,8 +147,9 @@ export class DurableRecipient implements StoredRecipient {
   }
 
   record(): RecipientRecord {
-    const { name, role, url, clusterGroupId, lastSeenAt } = this
-    return { name, role, url, tags: this.#announced, clusterGroupId, lastSeenAt }
+    const { name, role, url, clusterGroupId, lastSeenAt, subscription } = this
+    const record = { name, role, url, tags: this.#announced, clusterGroupId, lastSeenAt }
+    return subscription ? { ...record, subscription } : record
   }
 
   #unite(): void {
@@ -165,6 +172,7 @@ export class LiveRecipient implements Recipient {
   readonly name: string
   readonly tags: ReadonlySet<string>
   readonly link: Link
+  subscription: Subscription | undefined
 
   constructor(link: Link, tags: readonly string[]) {
     this.name = link.peer ?? link.id

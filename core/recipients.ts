@@ -104,6 +104,7 @@ export class Recipients {
     if (recipient.role !== remote.role) {
       // One that came as a client before and is configured as a peer now, or says itself that it is an instance.
       recipient.role = remote.role
+      recipient.subscription = undefined
       await this.#store.saveRecipient(recipient.record())
     }
     return recipient

@@ -1,6 +1,7 @@
 import type { Message } from './message.ts'
 import type { FrozenReplay, ReplayEnding, ReplayId, ReplayJob, ReplayOrder, SelectedLetter } from './replay.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import type { Subscription } from './subscription.ts'
 
 /**
  * What a store author writes; the kernel turns it into hooks, so the author never sees one. Every sentence here is a test
@@ -408,6 +409,8 @@ export interface RecipientRecord {
   readonly url: string | undefined
   /** When it was last linked, in milliseconds since the epoch; when it was first remembered, if it never was. */
   readonly lastSeenAt: number
+  /** What it wants of what is for it, kept until it is saved without; absent: everything. */
+  readonly subscription?: Subscription | undefined
 }
 
 export interface SavedRecipient extends RecipientRecord {

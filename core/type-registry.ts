@@ -33,7 +33,7 @@ export class TypeRegistry {
   }
 
   /** What handles a direct type where it arrives; undefined for stored and unknown ones. */
-  receiver(name: string): ((received: Received) => void) | undefined {
+  receiver(name: string): ((received: Received) => void | Promise<void>) | undefined {
     const type = this.#types.get(name)?.type
     return type?.receive && ((received) => type.receive?.(received as never))
   }

@@ -1,3 +1,4 @@
+import { uuidv7 } from 'uuidv7'
 import { slipstreamError } from '../../core/errors.ts'
 import { BUS_FIELDS } from '../../core/protocol/fields.ts'
 import { withoutMembers } from '../../core/protocol/text.ts'
@@ -16,6 +17,9 @@ export interface ListenOptions {
   readonly count?: number
   readonly json?: boolean
 }
+
+/** How long the instance has to take note of what is wanted, in milliseconds. */
+const ANSWER_MS = 10_000
 
 /** Members that stand in columns of their own, or say nothing to a reader. */
 const NOT_BODY: ReadonlySet<string> = new Set([...BUS_FIELDS, 'type', 'key', 'targetedTags'])
@@ -43,12 +47,32 @@ export async function listen(options: ListenOptions): Promise<void> {
     if (printed >= count) end(client)
   }
   const client = await connect({ url, name, tags, onMessage })
+  await narrow(client, options)
   say(`Listening at ${url}${name === undefined ? '' : ` as ${name}`}. ^C ends it.`)
   void signalled.then(() => end(client))
   const closed = await client.closed
   if (!ending) throw slipstreamError('SLP_UNREACHABLE', [url, `it closed the connection (${wordsOf(closed)})`])
 }
 
+/**
+ * Has the instance send no more than what is to be shown. Whoever has a name may be narrowed from before, and says so when that
+ * is over. An instance that does not know `SUBSCRIBE` sends everything, as it would have done.
+ */
+async function narrow(client: Client, { type: types = [], key, name }: ListenOptions): Promise<void> {
+  const keys = key ? [key] : []
+  if (types.length + keys.length === 0 && name === undefined) return
+  const messageId = uuidv7()
+  const answer = await client.publish(
+    messageId,
+    JSON.stringify({ type: 'SUBSCRIBE', messageId, types, keys }),
+    ANSWER_MS,
+  )
+  if (answer.type === 'ACK' || answer.code === 'UNKNOWN_TYPE') return
+  await client.close()
+  throw slipstreamError('SLP_SUBSCRIPTION_REFUSED', [answer.code, answer.reason])
+}
+
+/** What was on its way before the instance was told is left out here. */
 function wanted({ type, body }: Frame, { type: types, key: prefix }: ListenOptions): boolean {
   if (types && !types.includes(type)) return false
   return prefix === undefined || (typeof body.key === 'string' && body.key.startsWith(prefix))

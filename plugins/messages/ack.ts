@@ -30,14 +30,17 @@ export function ack(): Plugin {
         },
       })
       kernel.hooks.ack.tap((acknowledgements) => {
-        for (const one of acknowledgements) one.sender.send(frame(one, kernel), 'control')
+        for (const one of acknowledgements) one.sender.send(ackFrame(one, kernel), 'control')
       })
     },
   }
 }
 
 /** All members of the deployed system's ACK. Ids need no escaping. The path begins anew with the one who acknowledges. */
-function frame({ messageId, clusterGroupId, status, recipients }: Acknowledgement, { instanceId }: Kernel): string {
+export function ackFrame(
+  { messageId, clusterGroupId, status, recipients }: Omit<Acknowledgement, 'sender' | 'type' | 'message' | 'arrivedAt'>,
+  { instanceId }: Pick<Kernel, 'instanceId'>,
+): string {
   const group = clusterGroupId === undefined ? '' : `,"clusterGroupId":"${clusterGroupId}"`
   return (
     `{"type":"ACK","messageId":"${messageId}","originInstanceId":"${instanceId}","sourceInstanceId":"${instanceId}",` +

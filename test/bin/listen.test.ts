@@ -50,6 +50,22 @@ describe('slipstream listen', () => {
     expect((await program.ended).stdout).to.equal('SK  wanted/2  2\n')
   })
 
+  it('has only that kept for its name while it is away, until it asks for something else', async () => {
+    const first = await listen('--name', 'narrow', '--type', 'SK', '--key', 'a/', '--count', '1')
+    await send('SK', '--key', 'a/1', '--value', '1')
+    await first.ended
+    for (const key of ['b/2', 'a/3']) await send('SK', '--key', key, '--value', '0')
+    const second = await listen('--name', 'narrow', '--count', '2')
+    await send('SK', '--key', 'b/4', '--value', '0')
+    expect((await second.ended).stdout).to.equal('SK  a/3  0\nSK  b/4  0\n')
+  })
+
+  it('ends when the instance refuses what it filters by', async () => {
+    const { code, stderr } = await desk.run(['listen', '--type', 'no such type', '--url', instance.url])
+    expect({ code }).to.deep.equal({ code: 1 })
+    expect(stderr).to.match(/SLP_SUBSCRIPTION_REFUSED|did not narrow.*INVALID_MESSAGE.*\/types\/0/)
+  })
+
   it('bears its tags, and without them gets only what is for everybody', async () => {
     const bearer = await listen('--tag', 'eu', '--count', '1')
     const other = await listen('--count', '1')

@@ -22,6 +22,7 @@ import { nack } from '../../plugins/messages/nack.ts'
 import { reply } from '../../plugins/messages/reply.ts'
 import { setArray } from '../../plugins/messages/sa.ts'
 import { setKey } from '../../plugins/messages/sk.ts'
+import { subscribe } from '../../plugins/messages/subscribe.ts'
 import { setWeighted } from '../../plugins/messages/sw.ts'
 import { path } from '../../plugins/routes/path.ts'
 import { tags } from '../../plugins/routes/tags.ts'
@@ -86,6 +87,7 @@ export const standardPlugins = (store: Store = new MemoryStore()): readonly Plug
   path(),
   tags(),
   target(),
+  subscribe(),
   republish(),
 ]
 

@@ -27,6 +27,19 @@ export const recipientCases: Readonly<Record<string, Trying>> = {
     assert.equal(await trial.recipient('azure'), key)
   },
 
+  async 'keeps what a recipient wants to get, until it is saved without'(trial) {
+    const subscription = { types: ['SK', 'fx.rate'], keys: ['card/', 'a "key" \u{1f680}'], tags: ['eu'] }
+    await trial.open()
+    const key = await trial.recipient('pi-1', { role: 'client', subscription })
+    await trial.store.noteSeen([key], START + 1)
+    const wanted = async () => (await trial.reopen()).recipients.map((recipient) => recipient.subscription)
+    assert.deepEqual(await wanted(), [subscription])
+    await trial.recipient('pi-1', { role: 'client', subscription: { types: [], keys: ['b/'], tags: [] } })
+    assert.deepEqual(await wanted(), [{ types: [], keys: ['b/'], tags: [] }])
+    assert.equal(await trial.recipient('pi-1', { role: 'client' }), key)
+    assert.deepEqual(await wanted(), [undefined])
+  },
+
   async 'lets what waited for a URL wait for the id behind it'(trial) {
     await trial.open()
     const key = await trial.recipient(URL, { url: URL, tags: ['eu'] })

@@ -1,4 +1,11 @@
-import { type Kernel, type Plugin, type Recipient, SlipstreamError, VERSION } from '../../../core/index.ts'
+import {
+  type Kernel,
+  type Plugin,
+  type Recipient,
+  SlipstreamError,
+  type Subscription,
+  VERSION,
+} from '../../../core/index.ts'
 import type { Circuit } from '../../delivery/circuits.ts'
 // For the service that catch-up offers.
 import type {} from '../../state/catch-up/index.ts'
@@ -47,9 +54,9 @@ function connections(kernel: Kernel) {
   const ledger = new Map(kernel.ledger().map((row) => [row.recipient, row]))
   const circuits = kernel.find('circuits')?.open ?? []
   return kernel.recipients().map((recipient) => {
-    const { name, role, tags, durable, connected, inFlight, deferred, pending, clockAheadMs } = recipient
+    const { name, role, tags, durable, connected, inFlight, deferred, pending, clockAheadMs, subscription } = recipient
     const { recipient: _, oldestPendingAt, ...sums } = ledger.get(name) ?? {}
-    const about = { id: name, name, role, tags: [...tags], durable }
+    const about = { id: name, name, role, tags: [...tags], durable, subscription: narrowed(subscription) }
     const caughtUpAt = isoTime(kernel.find('catchUp')?.completedAt(name))
     const seen = { address: addresses.get(recipient), lastSeenAt: isoTime(recipient.lastSeenAt), caughtUpAt }
     const clock = { clockSkewSeconds: clockAheadMs === undefined ? undefined : clockAheadMs / 1000 }
@@ -58,6 +65,11 @@ function connections(kernel: Kernel) {
     const openTypes = circuits.filter((circuit) => circuit.recipient === recipient).map((one) => openType(kernel, one))
     return { ...about, ...state, ...clock, ...figures, ...dialling(recipient), openTypes }
   })
+}
+
+/** Names of types, and how much else: keys and tags may be somebody's data. */
+function narrowed(subscription: Subscription | undefined) {
+  return subscription && { types: subscription.types, keys: subscription.keys.length, tags: subscription.tags.length }
 }
 
 /** Nothing keeps this instance from reaching those whom it does not dial: they come by themselves. */

@@ -24,6 +24,9 @@ export function measureMesh(kernel: Kernel, registry: Registry): void {
   }
   gauge(registry, recipients, () => ROLES.flatMap((role) => byConnection(kernel.recipients(), role)))
 
+  const subscribers = { name: 'subscribers', help: 'Clients that want some of what is for them only, linked or away.' }
+  gauge(registry, subscribers, () => single(kernel.subscribers().length))
+
   const backlog = {
     name: 'backlog_messages',
     help: `Deliveries that are stored and not acknowledged. ${OTHERS}`,

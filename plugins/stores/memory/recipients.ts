@@ -45,11 +45,12 @@ export class KeptRecipients {
     return this.#recipients.get(key)?.queue ?? new Queue(this.#keyOf)
   }
 
-  save({ name, role, tags, clusterGroupId, url, lastSeenAt }: RecipientRecord): RecipientKey {
+  save({ name, role, tags, clusterGroupId, url, lastSeenAt, subscription }: RecipientRecord): RecipientKey {
     const known = this.#named(name)
     const key = known?.key ?? ++this.#lastKey
     const queue = this.queueOf(key)
-    this.#recipients.set(key, { key, name, role, tags, clusterGroupId, url, lastSeenAt, queue })
+    const record = { name, role, tags, clusterGroupId, url, lastSeenAt, ...(subscription && { subscription }) }
+    this.#recipients.set(key, { ...record, key, queue })
     if (!known) this.#accounts.open(key, name)
     return key
   }

@@ -183,6 +183,9 @@ export const STEPS: readonly string[] = [
 
   ALTER TABLE dead_letter ADD COLUMN lane INTEGER NOT NULL DEFAULT 4;
   `,
+  `
+  ALTER TABLE recipient ADD COLUMN subscription TEXT; -- JSON object; NULL: everything that is for it
+  `,
 ]
 
 /** Brings the schema up to date in one transaction, or refuses one that is newer than this code (`SLP_STORE_NEWER`). */

@@ -16,6 +16,8 @@ interface Row {
   readonly clusterGroupId: string | null
   readonly url: string | null
   readonly lastSeenAt: number
+  /** JSON object. */
+  readonly subscription: string | null
 }
 
 interface Listed extends Row {
@@ -50,16 +52,23 @@ export class SavedRecipients {
   }
 
   all(): SavedRecipient[] {
-    return this.#statements.all.all().map(({ tags, clusterGroupId, url, ...same }) => ({
+    return this.#statements.all.all().map(({ tags, clusterGroupId, url, subscription, ...same }) => ({
       ...same,
       tags: JSON.parse(tags),
       clusterGroupId: clusterGroupId ?? undefined,
       url: url ?? undefined,
+      ...(subscription !== null && { subscription: JSON.parse(subscription) }),
     }))
   }
 
-  save({ tags, clusterGroupId, url, ...same }: RecipientRecord): RecipientKey {
-    const row = { ...same, tags: JSON.stringify(tags), clusterGroupId: clusterGroupId ?? null, url: url ?? null }
+  save({ tags, clusterGroupId, url, subscription, ...same }: RecipientRecord): RecipientKey {
+    const row = {
+      ...same,
+      tags: JSON.stringify(tags),
+      clusterGroupId: clusterGroupId ?? null,
+      url: url ?? null,
+      subscription: subscription ? JSON.stringify(subscription) : null,
+    }
     return this.#change(() => {
       const key = this.#statements.save.get(row) as RecipientKey
       this.#ledger.open(key, row.name)
@@ -156,16 +165,18 @@ function unknown(name: string): never {
 
 function prepare(database: Database) {
   const select = `
-    SELECT key, recipient.name, role, tags, cluster_group_id AS clusterGroupId, url, last_seen_at AS lastSeenAt`
+    SELECT key, recipient.name, role, tags, cluster_group_id AS clusterGroupId, url, last_seen_at AS lastSeenAt,
+    subscription`
   return {
     all: database.prepare<[], Listed>(`${select}, pending FROM recipient JOIN ledger ON recipient = key ORDER BY key`),
     byName: database.prepare<[string], Row>(`${select} FROM recipient WHERE name = ?`),
     save: database
       .prepare<[Omit<Row, 'key'>], RecipientKey>(`
-        INSERT INTO recipient (name, role, tags, cluster_group_id, url, last_seen_at)
-        VALUES (@name, @role, @tags, @clusterGroupId, @url, @lastSeenAt)
+        INSERT INTO recipient (name, role, tags, cluster_group_id, url, last_seen_at, subscription)
+        VALUES (@name, @role, @tags, @clusterGroupId, @url, @lastSeenAt, @subscription)
         ON CONFLICT (name) DO UPDATE SET role = excluded.role, tags = excluded.tags,
-          cluster_group_id = excluded.cluster_group_id, url = excluded.url, last_seen_at = excluded.last_seen_at
+          cluster_group_id = excluded.cluster_group_id, url = excluded.url, last_seen_at = excluded.last_seen_at,
+          subscription = excluded.subscription
         RETURNING key`)
       .pluck(),
     dateUndated: database.prepare<[number]>('UPDATE recipient SET last_seen_at = ? WHERE last_seen_at IS NULL'),

@@ -5,6 +5,7 @@ import { circuitBreaker } from '../../../plugins/delivery/circuit-breaker.ts'
 import { republish } from '../../../plugins/delivery/republish.ts'
 import { hello } from '../../../plugins/messages/hello.ts'
 import { nack } from '../../../plugins/messages/nack.ts'
+import { subscribe } from '../../../plugins/messages/subscribe.ts'
 import { memoryState } from '../../../plugins/state/memory.ts'
 import { closeAll, eventually, publish, startBus } from './support.ts'
 
@@ -73,6 +74,17 @@ describe('status-api', () => {
     client.close()
     await eventually(async () => !JSON.stringify(await line()).includes('"connected":true'))
     expect(await line()).to.deep.equal({ ...constant, state: 'away', connected: false, inFlight: 0 })
+  })
+
+  it('says what a client wants of what is for it: types by name, of all else how many', async () => {
+    const { ask, connect } = await startBus({ plugins: [statusApi(), subscribe()] })
+    const lines = async () => {
+      const { items } = (await ask('/api/v1/connections')).body as { items: readonly { subscription?: object }[] }
+      return items.map(({ subscription }) => subscription)
+    }
+    connect({ instanceId: 'pi-1' }).send({ type: 'SUBSCRIBE', types: ['SK'], keys: ['card/', 'account/'] })
+    await eventually(async () => JSON.stringify(await lines()).includes('types'))
+    expect(await lines()).to.deep.equal([undefined, { types: ['SK'], keys: 2, tags: 0 }])
   })
 
   it('says how many deliveries have failed and wait for their next attempt', async () => {

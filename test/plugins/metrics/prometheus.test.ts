@@ -10,6 +10,7 @@ import { republish } from '../../../plugins/delivery/republish.ts'
 import { deleteKey } from '../../../plugins/messages/del.ts'
 import { hello } from '../../../plugins/messages/hello.ts'
 import { nack } from '../../../plugins/messages/nack.ts'
+import { subscribe } from '../../../plugins/messages/subscribe.ts'
 import { prometheus } from '../../../plugins/metrics/prometheus/index.ts'
 import { memoryState } from '../../../plugins/state/memory.ts'
 import { sqlite } from '../../../plugins/stores/sqlite/index.ts'
@@ -316,6 +317,16 @@ describe('prometheus', () => {
     expect(await series('recipients{role="instance",connected="true"}')).to.equal(1)
     expect(await series('recipients{role="client",connected="true"}')).to.equal(1)
     expect(await series('recipients{role="client",connected="false"}')).to.equal(1)
+  })
+
+  it('counts the clients that have subscribed, linked or away', async () => {
+    const { connect, series } = await startMetered({ plugins: [subscribe()] })
+    expect(await series('subscribers')).to.equal(0)
+    const [named, nameless] = [connect({ instanceId: 'pi-1' }), connect()]
+    for (const client of [named, nameless]) client.send({ type: 'SUBSCRIBE', types: ['SK'] })
+    await eventually(async () => (await series('subscribers')) === 2)
+    for (const client of [named, nameless]) client.close()
+    await eventually(async () => (await series('subscribers')) === 1)
   })
 
   it('counts the faults of plugins', async () => {

@@ -149,6 +149,29 @@ describe('plugins/stores/sqlite over time', () => {
       expect(await trial.replay(job.id)).to.include({ state: 'done', replayed: 1, failed: 1 })
     })
 
+    it('of a schema without subscriptions keeps its recipients, who get everything', async () => {
+      const database = new BetterSqlite3(path)
+      database.pragma('auto_vacuum = INCREMENTAL')
+      database.function('key_hash', (_key) => null)
+      const steps = STEPS.slice(
+        0,
+        STEPS.findIndex((step) => step.includes('ADD COLUMN subscription')),
+      )
+      for (const step of steps) database.exec(step)
+      database.pragma(`user_version = ${steps.length}`)
+      database.exec(`
+        INSERT INTO recipient VALUES (4, 'pi-1', 'client', '["eu"]', NULL, NULL, 4711);
+        INSERT INTO ledger (recipient, name) VALUES (4, 'pi-1');
+        INSERT INTO queue VALUES (7, 4);`)
+      database.close()
+      const same = { clusterGroupId: undefined, url: undefined, lastSeenAt: 4_711, pending: 0 }
+      const before = { name: 'pi-1', role: 'client', tags: ['eu'], ...same, key: 4 }
+      expect((await trial.open()).recipients).to.deep.equal([before])
+      const subscription = { types: ['SK'], keys: [], tags: [] }
+      await trial.recipient('pi-1', { role: 'client', subscription })
+      expect((await trial.reopen()).recipients[0]).to.deep.include({ key: 4, subscription })
+    })
+
     it('of a schema without priorities keeps the order of each key that waits in it', async () => {
       const database = new BetterSqlite3(path)
       database.pragma('auto_vacuum = INCREMENTAL')
