@@ -18,6 +18,7 @@ export type {
   Refusal,
   Settled,
 } from './events.ts'
+export type { Execution, ExecutionClaim, ExecutionEnding, Executions } from './execution.ts'
 export type { GuardedHook, GuardedHooks } from './guard.ts'
 export type { HealthCheck, HealthReport } from './health.ts'
 export type { HookName, Hooks } from './hooks.ts'
@@ -139,4 +140,4 @@ export type {
 } from './store.ts'
 export type { Subscription } from './subscription.ts'
 export { VERSION } from './version.ts'
-export { PUBLISHER_IDS } from './windows.ts'
+export { EXECUTION_IDS, PUBLISHER_IDS } from './windows.ts'

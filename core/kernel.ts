@@ -3,6 +3,7 @@ import { DeadLetters } from './dead-letters.ts'
 import { Deliveries } from './deliveries.ts'
 import { slipstreamError } from './errors.ts'
 import type { DueDelivery } from './events.ts'
+import type { Executions } from './execution.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { Guard } from './guard.ts'
 import type { Hooks } from './hooks.ts'
@@ -14,7 +15,7 @@ import type { Recipients } from './recipients.ts'
 import type { Replies } from './requests/requests.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
-import type { Collapsed, Weighed } from './store.ts'
+import type { Collapsed, Store, Weighed } from './store.ts'
 import type { Subscribers } from './subscribers.ts'
 import type { Span, Windows } from './windows.ts'
 
@@ -61,6 +62,7 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     hooks: guard.hooksFor(owner, hooks, assertOpen),
     deliveries: new Deliveries(context, plugin),
     deadLetters: new DeadLetters({ store: () => parts.store, recipients: context.everyone, group: context.group }),
+    executions: executionsOf(() => parts.store),
     get instanceId() {
       return context.instanceId()
     },
@@ -134,6 +136,16 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     },
     find: (name) => parts.find(name),
   } satisfies Kernel)
+}
+
+function executionsOf(store: () => Store): Executions {
+  return Object.freeze({
+    claim: (claims) => store().claimExecutions(claims),
+    finish: (messageId, ending) => store().finishExecution(messageId, ending),
+    interrupt: (ending) => store().interruptExecutions(ending),
+    find: (messageId) => store().execution(messageId),
+    forget: (finishedBefore, limit) => store().forgetExecutions(finishedBefore, limit),
+  } satisfies Executions)
 }
 
 function windowsOf(owner: string, windows: Windows, assertOpen: () => void): WindowDeclarations {

@@ -1,6 +1,7 @@
 import type { Clocks } from './clocks.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { Deliveries } from './deliveries.ts'
+import type { Executions } from './execution.ts'
 import type { GuardedHooks } from './guard.ts'
 import type { HealthCheck } from './health.ts'
 import type { Transport } from './link.ts'
@@ -61,6 +62,8 @@ export interface Kernel {
   readonly deliveries: Deliveries
   /** Deliveries that were given up. */
   readonly deadLetters: DeadLetters
+  /** Effects that happen at most once for each message id, across restarts. For use from `start` on. */
+  readonly executions: Executions
   /** What time it is at the instances that are linked. Known from `start` on. */
   readonly clocks: Clocks
   /** What has become of all writes; undefined when no plugin provides a backend. Known from `start` on. */

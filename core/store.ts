@@ -1,3 +1,4 @@
+import type { Execution, ExecutionClaim, ExecutionEnding } from './execution.ts'
 import type { Message } from './message.ts'
 import type { FrozenReplay, ReplayEnding, ReplayId, ReplayJob, ReplayOrder, SelectedLetter } from './replay.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -167,6 +168,29 @@ export interface Store {
 
   /** Forgets dead letters for good; their deliveries stay counted as dead. Resolves to how many there were. */
   discardDeadLetters(ids: readonly DeadLetterId[]): Promise<number>
+
+  /**
+   * Takes note that the effects of these messages begin here, before they do. Resolves, in order, to undefined for each whose
+   * messageId was not claimed before, and else to what is known of it; of two claims of one id in a call, the
+   * second one is known. All of it is on disk then. When the promise is rejected, it is indeterminate whether something was
+   * claimed: what is found claimed later may have begun, and must not begin again.
+   */
+  claimExecutions(claims: readonly ExecutionClaim[]): Promise<readonly (Execution | undefined)[]>
+
+  /** Writes down what came of an effect that was claimed. The first ending counts; an id that is not known changes nothing. */
+  finishExecution(messageId: string, ending: ExecutionEnding): Promise<void>
+
+  /** Ends whatever has begun and not ended, in that way: of a process before this one. Resolves to it, the oldest first. */
+  interruptExecutions(ending: ExecutionEnding): Promise<readonly Execution[]>
+
+  /** What is known of an effect; undefined when it never began here, or is forgotten. */
+  execution(messageId: string): Promise<Execution | undefined>
+
+  /**
+   * Forgets effects that ended before that time, in milliseconds since the epoch, `limit` at most. Their ids are free again
+   * then. Resolves to how many there were. What has not ended stays.
+   */
+  forgetExecutions(finishedBefore: number, limit: number): Promise<number>
 
   /**
    * Forgets some of what is no longer needed, and gives some free space back to the file system: messages without pending

@@ -3,6 +3,9 @@ import { slipstreamError } from './errors.ts'
 /** The subject of ids that publishers give: whoever publishes again under one is recognised by it. */
 export const PUBLISHER_IDS = 'publisher-ids'
 
+/** The subject of ids of messages whose effect happens at most once, such as a command: by them, it is known to have happened. */
+export const EXECUTION_IDS = 'execution-ids'
+
 /** What one declares of a subject: a time, and by what it can be changed. */
 export interface Span {
   readonly milliseconds: number

@@ -1,6 +1,7 @@
 import { absenceCases } from './store-cases/absence.ts'
 import { collapsingCases } from './store-cases/collapsing.ts'
 import { deadLetterCases } from './store-cases/dead-letters.ts'
+import { executionCases } from './store-cases/executions.ts'
 import { failureCases } from './store-cases/failures.ts'
 import { ledgerCases } from './store-cases/ledger.ts'
 import { openingCases } from './store-cases/opening.ts'
@@ -38,6 +39,7 @@ export function storeSuite(makeStore: () => StoreUnderTest): readonly StoreCase[
     ...failureCases,
     ...deadLetterCases,
     ...replayCases,
+    ...executionCases,
     ...purgingCases,
     ...sheddingCases,
     ...ledgerCases,

@@ -1,4 +1,4 @@
-import { type Kernel, type Plugin, PUBLISHER_IDS, problemOf, type Timer } from '../../core/index.ts'
+import { EXECUTION_IDS, type Kernel, type Plugin, PUBLISHER_IDS, problemOf, type Timer } from '../../core/index.ts'
 import { Absence } from './absence.ts'
 
 const HOUR_MS = 60 * 60 * 1_000
@@ -12,6 +12,7 @@ export interface RetentionOptions {
   readonly settledHours?: number
   readonly deadLetterDays?: number
   readonly absentDays?: number
+  readonly executionDays?: number
   readonly maxBacklogMessages?: number
   readonly maxBacklogBytes?: number
 }
@@ -23,6 +24,7 @@ export interface RetentionOptions {
  * @param options.settledHours how long a message is kept once all its recipients have it; not less than its id is
  *   remembered, by which repetitions are recognised
  * @param options.deadLetterDays how long a dead letter can be replayed
+ * @param options.executionDays how long it is known what came of an effect that happens at most once, such as a command
  * @param options.absentDays how long a recipient may be away before what waits for it is forgotten, which leaves one dead
  *   letter with the number; names that are not in the configuration are free again then
  * @param options.maxBacklogMessages how many messages may wait for a recipient that has been away for 10 minutes, and
@@ -30,7 +32,8 @@ export interface RetentionOptions {
  *   after `absentDays`; without them, only time and the disk budget set bounds
  */
 export function retention(options: RetentionOptions = {}): Plugin {
-  const { settledHours = 24, deadLetterDays = 30, absentDays = 7, maxBacklogMessages, maxBacklogBytes } = options
+  const { settledHours = 24, deadLetterDays = 30, absentDays = 7, executionDays = 7 } = options
+  const { maxBacklogMessages, maxBacklogBytes } = options
   return {
     name: 'retention',
     version: '1.0.0',
@@ -42,13 +45,19 @@ export function retention(options: RetentionOptions = {}): Plugin {
         settledHours: { type: 'number', minimum: 1 },
         deadLetterDays: { type: 'number', minimum: 1 },
         absentDays: { type: 'number', exclusiveMinimum: 0 },
+        executionDays: { type: 'number', minimum: 1 },
         maxBacklogMessages: { type: 'integer', minimum: 1 },
         maxBacklogBytes: { type: 'integer', minimum: 1 },
       },
     },
     apply(kernel) {
       kernel.windows.keeps(PUBLISHER_IDS, settledHours * HOUR_MS, 'settledHours')
-      const purging = new Purging(kernel, settledHours * HOUR_MS, deadLetterDays * DAY_MS)
+      kernel.windows.remembers(EXECUTION_IDS, executionDays * DAY_MS, 'executionDays')
+      const purging = new Purging(kernel, {
+        settledMs: settledHours * HOUR_MS,
+        deadMs: deadLetterDays * DAY_MS,
+        executedMs: executionDays * DAY_MS,
+      })
       const backlog = { messages: maxBacklogMessages, bytes: maxBacklogBytes }
       const absence = new Absence(kernel, { limitMs: absentDays * DAY_MS, backlog })
       kernel.hooks.ready.tap(() => {
@@ -63,18 +72,23 @@ export function retention(options: RetentionOptions = {}): Plugin {
   }
 }
 
+/** How long what is kept, in milliseconds. */
+interface KeptTimes {
+  readonly settledMs: number
+  readonly deadMs: number
+  readonly executedMs: number
+}
+
 /** Calls the store's purge, again soon while there is more to do. */
 class Purging {
   readonly #kernel: Kernel
-  readonly #settledMs: number
-  readonly #deadMs: number
+  readonly #times: KeptTimes
   #timer: Timer | undefined
   #stopped = false
 
-  constructor(kernel: Kernel, settledMs: number, deadMs: number) {
+  constructor(kernel: Kernel, times: KeptTimes) {
     this.#kernel = kernel
-    this.#settledMs = settledMs
-    this.#deadMs = deadMs
+    this.#times = times
   }
 
   start(): void {
@@ -93,14 +107,16 @@ class Purging {
   }
 
   async #purgeSome(): Promise<boolean> {
-    const { runtime, log, purge } = this.#kernel
+    const { runtime, log, purge, executions } = this.#kernel
+    const { settledMs, deadMs, executedMs } = this.#times
     const now = runtime.now()
-    const limits = { settledBefore: now - this.#settledMs, deadBefore: now - this.#deadMs, limit: CHUNK }
+    const limits = { settledBefore: now - settledMs, deadBefore: now - deadMs, limit: CHUNK }
     try {
       const { messages, deadLetters, deliveries } = await purge(limits)
-      const count = messages + deadLetters + deliveries
+      const executed = await executions.forget(now - executedMs, CHUNK)
+      const count = messages + deadLetters + deliveries + executed
       if (count > 0) log.debug('purged', { count })
-      return Math.max(messages, deadLetters, deliveries) >= CHUNK
+      return Math.max(messages, deadLetters, deliveries, executed) >= CHUNK
     } catch (error) {
       log.error('purge failed', { reason: problemOf(error), error })
       return false

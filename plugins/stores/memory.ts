@@ -9,6 +9,9 @@ import {
   type Death,
   type DueMessages,
   type Entry,
+  type Execution,
+  type ExecutionClaim,
+  type ExecutionEnding,
   type FrozenReplay,
   type LanePlaces,
   type LedgerRow,
@@ -43,6 +46,7 @@ import {
 } from '../../core/index.ts'
 import { Accounts } from './memory/accounts.ts'
 import { type Grave, KeptDeadLetters } from './memory/dead-letters.ts'
+import { KeptExecutions } from './memory/executions.ts'
 import { KeptMessages } from './memory/messages.ts'
 import { NO_ATTEMPTS, type Waiting } from './memory/queue.ts'
 import { KeptRecipients } from './memory/recipients.ts'
@@ -79,6 +83,7 @@ export class MemoryStore implements Store {
     name: (key) => this.#accounts.of(key).name,
   })
   readonly #replays = new KeptReplays(this.#deadLetters)
+  readonly #executions = new KeptExecutions()
   /** The backlog that is being collapsed. */
   #sweep: { readonly recipient: RecipientKey; readonly sweep: Sweep } | undefined
   #context: StoreContext | undefined
@@ -246,6 +251,28 @@ export class MemoryStore implements Store {
     const discarded = this.#deadLetters.remove(ids)
     this.#closeAccounts()
     return discarded
+  }
+
+  async claimExecutions(claims: readonly ExecutionClaim[]): Promise<readonly (Execution | undefined)[]> {
+    return this.#executions.claim(claims, this.#now())
+  }
+
+  async finishExecution(messageId: string, ending: ExecutionEnding): Promise<void> {
+    this.#executions.finish(messageId, ending, this.#now())
+  }
+
+  async interruptExecutions(ending: ExecutionEnding): Promise<readonly Execution[]> {
+    return this.#executions.interrupt(ending, this.#now())
+  }
+
+  async execution(messageId: string): Promise<Execution | undefined> {
+    this.#opened()
+    return this.#executions.find(messageId)
+  }
+
+  async forgetExecutions(finishedBefore: number, limit: number): Promise<number> {
+    this.#opened()
+    return this.#executions.forget(finishedBefore, limit)
   }
 
   async purge({ settledBefore, deadBefore, limit }: PurgeLimits): Promise<Purged> {

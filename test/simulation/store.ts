@@ -3,6 +3,8 @@ import {
   type DeadLetterFilter,
   type DeadLetterId,
   type DeadLetterPage,
+  type ExecutionClaim,
+  type ExecutionEnding,
   type LanePlaces,
   type PendingLimit,
   type PurgeLimits,
@@ -148,6 +150,26 @@ export class SimulatedStore implements Store {
 
   discardDeadLetters(ids: readonly DeadLetterId[]) {
     return this.#enqueue(`discard ${ids.length}`, () => this.#disk.store.discardDeadLetters(ids))
+  }
+
+  claimExecutions(claims: readonly ExecutionClaim[]) {
+    return this.#enqueue(`claim ${claims.length}`, () => this.#disk.store.claimExecutions(claims))
+  }
+
+  finishExecution(messageId: string, ending: ExecutionEnding) {
+    return this.#enqueue(`finish ${messageId}`, () => this.#disk.store.finishExecution(messageId, ending))
+  }
+
+  interruptExecutions(ending: ExecutionEnding) {
+    return this.#enqueue('interrupt', () => this.#disk.store.interruptExecutions(ending))
+  }
+
+  execution(messageId: string) {
+    return this.#enqueue(`execution ${messageId}`, () => this.#disk.store.execution(messageId))
+  }
+
+  forgetExecutions(finishedBefore: number, limit: number) {
+    return this.#enqueue('forget executions', () => this.#disk.store.forgetExecutions(finishedBefore, limit))
   }
 
   purge(limits: PurgeLimits) {

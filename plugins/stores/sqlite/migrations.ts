@@ -186,6 +186,24 @@ export const STEPS: readonly string[] = [
   `
   ALTER TABLE recipient ADD COLUMN subscription TEXT; -- JSON object; NULL: everything that is for it
   `,
+  `
+  -- Effects of messages that happen at most once: claimed before they begin.
+  CREATE TABLE execution (
+    message_id  TEXT NOT NULL UNIQUE,
+    fingerprint TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    publisher   TEXT,
+    via         TEXT,
+    claimed_at  INTEGER NOT NULL,                -- milliseconds since the epoch
+    finished_at INTEGER,                         -- NULL as long as nothing came of it
+    outcome     TEXT,
+    text        TEXT,                            -- JSON
+    checksum    INTEGER                          -- of outcome and text
+  ) STRICT;
+
+  CREATE INDEX execution_open ON execution (claimed_at) WHERE finished_at IS NULL;
+  CREATE INDEX execution_finished_at ON execution (finished_at) WHERE finished_at IS NOT NULL;
+  `,
 ]
 
 /** Brings the schema up to date in one transaction, or refuses one that is newer than this code (`SLP_STORE_NEWER`). */

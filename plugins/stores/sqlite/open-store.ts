@@ -2,6 +2,7 @@ import type { Log, StoreContext, StoreState, StoreStatistics } from '../../../co
 import { Collapse } from './collapse.ts'
 import { type Database, pragmaNumber } from './database.ts'
 import { DeadLetters } from './dead-letters.ts'
+import { ExecutionRows } from './executions.ts'
 import { type Identity, identify } from './identity.ts'
 import { Intervals } from './intervals.ts'
 import { Lanes } from './lanes.ts'
@@ -27,6 +28,7 @@ export class OpenStore {
   readonly deadLetters: DeadLetters
   readonly scheduled: ScheduledMessages
   readonly replays: Replays
+  readonly executions: ExecutionRows
   readonly collapse: Collapse
   readonly shedding: Shedding
   readonly purge: Purge
@@ -62,6 +64,7 @@ export class OpenStore {
     this.reader = new Reader({ database, queues, lanes, log })
     this.recipients = new SavedRecipients({ ...shared, lanes })
     this.replays = new Replays(database, { ...shared, lanes })
+    this.executions = new ExecutionRows(database, now)
     this.purge = new Purge(shared)
     this.collapse = new Collapse({ database, ledger, queues })
     this.shedding = new Shedding(database)

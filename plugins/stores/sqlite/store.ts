@@ -6,6 +6,9 @@ import {
   type DeadLetterList,
   type DeadLetterPage,
   type DueMessages,
+  type Execution,
+  type ExecutionClaim,
+  type ExecutionEnding,
   type FrozenReplay,
   type LanePlaces,
   type LedgerRow,
@@ -172,6 +175,26 @@ export class SqliteStore implements Store {
 
   async replayJob(replay: ReplayId): Promise<ReplayJob | undefined> {
     return this.#use((store) => store.replays.one(replay))
+  }
+
+  async claimExecutions(claims: readonly ExecutionClaim[]): Promise<readonly (Execution | undefined)[]> {
+    return this.#change((store) => store.executions.claim(claims))
+  }
+
+  async finishExecution(messageId: string, ending: ExecutionEnding): Promise<void> {
+    return this.#change((store) => store.executions.finish(messageId, ending))
+  }
+
+  async interruptExecutions(ending: ExecutionEnding): Promise<readonly Execution[]> {
+    return this.#change((store) => store.executions.interrupt(ending))
+  }
+
+  async execution(messageId: string): Promise<Execution | undefined> {
+    return this.#use((store) => store.executions.find(messageId))
+  }
+
+  async forgetExecutions(finishedBefore: number, limit: number): Promise<number> {
+    return this.#change((store) => store.executions.forget(finishedBefore, limit))
   }
 
   async purge(limits: PurgeLimits): Promise<Purged> {

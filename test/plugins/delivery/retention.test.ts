@@ -167,6 +167,19 @@ describe('retention', () => {
     expect(keeper.statistics.messages).to.equal(0)
   })
 
+  it('keeps what came of an effect for 7 days, and then no longer', async () => {
+    const store = new MemoryStore()
+    const keeper = await startKeeper({}, store)
+    const id = 'c-1'
+    const claim = { messageId: id, fingerprint: 'f', name: 'ping', publisher: undefined, via: undefined }
+    await store.claimExecutions([claim])
+    await store.finishExecution(id, { outcome: 'done', text: '{}' })
+    await keeper.pass(7 * DAY_MS)
+    expect(await store.execution(id)).to.include({ outcome: 'done' })
+    await keeper.pass(LOOK_MS)
+    expect(await store.execution(id)).to.equal(undefined)
+  })
+
   it('goes through many a little at a time, without long pauses', async () => {
     const keeper = await startKeeper()
     await keeper.publish(...Array.from({ length: 1_200 }, (_, n) => `m-${n}`))
