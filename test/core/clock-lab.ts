@@ -1,5 +1,13 @@
 import { afterEach } from 'mocha'
-import { type Bus, createBus, type Introduction, type Kernel, type Plugin, type Runtime } from '../../core/index.ts'
+import {
+  type Bus,
+  createBus,
+  type Introduction,
+  type Kernel,
+  type Plugin,
+  type Runtime,
+  type Settings,
+} from '../../core/index.ts'
 import { republish } from '../../plugins/delivery/republish.ts'
 import { ack } from '../../plugins/messages/ack.ts'
 import { hello } from '../../plugins/messages/hello.ts'
@@ -26,6 +34,13 @@ export interface Answer {
 }
 
 type MakePlugins = (name: string) => readonly Plugin[]
+type MakeSettings = (name: string) => Partial<Settings>
+
+/** Somebody who is connected, and all frames that it is sent, as they come. */
+export interface Joined {
+  readonly frames: readonly Frame[]
+  send(message: object): void
+}
 
 const labs: Lab[] = []
 
@@ -38,11 +53,16 @@ export function clockLab(...pairs: readonly string[]): Promise<Lab> {
   return labOf(pairs)
 }
 
-/** As `clockLab`, each instance with further plugins; asked for at each of its starts. */
-export async function labOf(pairs: readonly string[], plugins: MakePlugins = () => []): Promise<Lab> {
+/** As `clockLab`, each instance with further plugins and settings; asked for at each of its starts. */
+export async function labOf(
+  pairs: readonly string[],
+  plugins: MakePlugins = () => [],
+  settings: MakeSettings = () => ({}),
+): Promise<Lab> {
   const lab = new Lab(
     pairs.map((pair) => pair.split('-') as [string, string]),
     plugins,
+    settings,
   )
   labs.push(lab)
   for (const name of lab.names) await lab.start(name)
@@ -54,6 +74,7 @@ export class Lab {
   readonly names: readonly string[]
   readonly #pairs: readonly (readonly [string, string])[]
   readonly #plugins: MakePlugins
+  readonly #settings: MakeSettings
   readonly #network = new MemoryNetwork()
   readonly #running = new Map<string, Instance>()
   readonly #stores = new Map<string, MemoryStore>()
@@ -61,9 +82,10 @@ export class Lab {
   /** How far each wall clock is off. */
   readonly #leads = new Map<string, number>()
 
-  constructor(pairs: readonly (readonly [string, string])[], plugins: MakePlugins) {
+  constructor(pairs: readonly (readonly [string, string])[], plugins: MakePlugins, settings: MakeSettings) {
     this.#pairs = pairs
     this.#plugins = plugins
+    this.#settings = settings
     this.names = [...new Set(pairs.flat())]
     for (const name of this.names) this.#stores.set(name, new MemoryStore())
   }
@@ -76,7 +98,7 @@ export class Lab {
     const listening = this.#network.plugin(`memory://${name}`)
     const standard: Plugin[] = [storing(store), listening, ack(), nack(), hello(), path(), republish(), seen.plugin]
     const plugins = [...standard, ...this.#plugins(name)]
-    const settings = { instanceId: name, peers, retryDelayMs: 1_000, drainTimeoutMs: 0 }
+    const settings = { instanceId: name, peers, retryDelayMs: 1_000, drainTimeoutMs: 0, ...this.#settings(name) }
     const bus = createBus({ plugins, settings, runtime })
     await bus.start()
     this.#running.set(name, new Instance(bus, seen))
@@ -125,6 +147,11 @@ export class Lab {
 
   /** Somebody who stays: connected under that name, or without one. Resolves to all frames that it is sent, as they come. */
   async listen(name: string, clientName?: string): Promise<readonly Frame[]> {
+    return (await this.join(name, clientName)).frames
+  }
+
+  /** As `listen`, for somebody who also has something to say. */
+  async join(name: string, clientName?: string): Promise<Joined> {
     const says = introduction({ instanceId: clientName })
     const connection = this.#network.dial({ url: `memory://${name}` }, says)
     const frames: Frame[] = []
@@ -141,7 +168,7 @@ export class Lab {
       closed: () => {},
     })
     await this.rest()
-    return frames
+    return { frames, send: (message) => connection.send(JSON.stringify(message)) }
   }
 
   async #send(name: string, says: Introduction, message: object): Promise<Answer | undefined> {
