@@ -93,7 +93,7 @@ export type StateEntry = ValueEntry | TombstoneEntry | WeightsEntry
 /** A value that was written as a whole (`SK`, `SA`), or one that a type of its own merge has joined. */
 export interface ValueEntry extends StateKey {
   readonly shape: 'value' | 'array' | 'own'
-  /** Stamp of the write, marked if that was for some only (`state/audience.ts`); of an `own` value, the greatest that went into it. */
+  /** Stamp of the write, and for whom it is if not for all (`state/audience.ts`); of an `own` value, the greatest that went into it. */
   readonly version: string
   /** As it was published: never parsed and printed again. */
   readonly value: string

@@ -42,6 +42,19 @@ export const joiningCases: Readonly<Record<string, TryingState>> = {
     assert.deepEqual(await trial.join(...writes), ['applied', 'applied', 'applied', 'applied'])
   },
 
+  async 'keeps for whom a version is, of values, members and what is gone'(trial) {
+    await trial.open()
+    const version = `${at(2)}@["a","eu\\u0020west","\\ud800","é"]`
+    const entries = [
+      { ...value('key', 2), version },
+      { ...deleted('gone', 2), version },
+      { ...weights('members', 2, { a: '1', b: null }), version, members: membersAt(version) },
+    ]
+    await trial.join(...entries)
+    await trial.reopen()
+    for (const entry of entries) assert.deepEqual(await trial.read(entry.key), entry)
+  },
+
   async 'keeps texts to the byte'(trial) {
     await trial.open()
     const text = '{ "big": 9007199254740993, "price": 1.10,\n "word": "\\u00e9 é 😀" }'
@@ -146,4 +159,11 @@ export const joiningCases: Readonly<Record<string, TryingState>> = {
       undefined,
     ])
   },
+}
+
+function membersAt(version: string) {
+  return [
+    { member: 'a', weight: '1', version },
+    { member: 'b', weight: null, version },
+  ]
 }

@@ -1,8 +1,8 @@
-import type { Link, StateEntry } from '../../../core/index.ts'
+import type { Kernel, Link, StateEntry } from '../../../core/index.ts'
 import { BUCKETS, bucketOf } from '../../../core/index.ts'
 import type { Content } from './asking.ts'
 import { MAX_ENTRIES_LENGTH, type SyncFrame } from './frames.ts'
-import type { Holdings } from './holdings.ts'
+import { type Holdings, SharedHoldings } from './holdings.ts'
 import { pack, piecesOf, unpack } from './packing.ts'
 import { nameOf, readNames, sightingOf, write } from './sightings.ts'
 import { GROUPS, type Snapshot } from './snapshot.ts'
@@ -16,58 +16,70 @@ export interface Received {
   readonly link: Link
   readonly entries: number
   readonly applied: number
+  /** Whether they are for some only. */
+  readonly shared: boolean
 }
 
-/** Answers the questions of the other ends. Between two questions it keeps nothing but the digests that a session began with. */
-export class Answering {
-  readonly #holdings: Holdings
-  readonly #epoch: () => string
-  readonly #received: (received: Received) => void
-  readonly #snapshots = new WeakMap<Link, Snapshot>()
+/** What a session is about, and the digests that it began with. */
+interface Begun {
+  readonly shared: boolean
+  readonly holdings: Holdings
+  readonly snapshot: Snapshot
+}
 
-  constructor(holdings: Holdings, epoch: () => string, received: (received: Received) => void) {
+/** Answers the questions of the other ends. Between two questions it keeps nothing but what a session began with. */
+export class Answering {
+  readonly #kernel: Kernel
+  readonly #holdings: Holdings
+  readonly #received: (received: Received) => void
+  readonly #sessions = new WeakMap<Link, Begun>()
+
+  constructor(kernel: Kernel, holdings: Holdings, received: (received: Received) => void) {
+    this.#kernel = kernel
     this.#holdings = holdings
-    this.#epoch = epoch
     this.#received = received
   }
 
   answer(link: Link, question: SyncFrame): Promise<Content> {
+    if (question.ask === 'begin') return this.#begin(link, question)
+    const begun = this.#sessions.get(link)
+    if (!begun) throw new Error('nothing was begun')
     switch (question.ask) {
-      case 'begin':
-        return this.#begin(link, question)
       case 'buckets':
-        return this.#buckets(link, question)
+        return this.#buckets(begun, question)
       case 'keys':
-        return this.#keys(question)
+        return this.#keys(begun, question)
       case 'want':
-        return this.#want(question)
+        return this.#want(begun, question)
       case 'give':
-        return this.#give(link, question)
+        return this.#give(begun, link, question)
       default:
+        this.#sessions.delete(link)
         return Promise.resolve({})
     }
   }
 
-  async #begin(link: Link, { root }: SyncFrame): Promise<Content> {
-    const snapshot = await this.#holdings.snapshot()
-    this.#snapshots.set(link, snapshot)
-    const about = { epoch: this.#epoch(), root: snapshot.root }
+  async #begin(link: Link, { root, shared = false, tags = [] }: SyncFrame): Promise<Content> {
+    const { epoch, settings } = this.#kernel
+    const other = { instanceId: link.peer as string, tags }
+    const holdings = shared ? new SharedHoldings(this.#kernel, other) : this.#holdings
+    const snapshot = await holdings.snapshot()
+    this.#sessions.set(link, { shared, holdings, snapshot })
+    const about = { epoch, root: snapshot.root, tags: settings.tags }
     return snapshot.root === root ? about : { ...about, digests: snapshot.groups }
   }
 
-  async #buckets(link: Link, { groups = [], half = 0 }: SyncFrame): Promise<Content> {
-    const snapshot = this.#snapshots.get(link)
-    if (!snapshot) throw new Error('nothing was begun')
+  async #buckets({ snapshot }: Begun, { groups = [], half = 0 }: SyncFrame): Promise<Content> {
     return { lists: groups.filter((group) => group < GROUPS).map((group) => snapshot.halves(group, half)) }
   }
 
   /** Whole buckets, as many as fit, but one at least. */
-  async #keys({ buckets = [] }: SyncFrame): Promise<Content> {
+  async #keys({ holdings }: Begun, { buckets = [] }: SyncFrame): Promise<Content> {
     const lists: string[] = []
     let length = 0
     let step = BUCKETS_AT_ONCE
     while (lists.length < buckets.length) {
-      const next = await this.#listsOf(buckets.slice(lists.length, lists.length + step))
+      const next = await listsOf(holdings, buckets.slice(lists.length, lists.length + step))
       const more = next.reduce((sum, list) => sum + list.length, 0)
       if (length + more <= MAX_SIGHTINGS_LENGTH || (step === 1 && lists.length === 0)) {
         lists.push(...next)
@@ -78,21 +90,12 @@ export class Answering {
     return { lists }
   }
 
-  async #listsOf(buckets: readonly number[]): Promise<readonly string[]> {
-    const lists = new Map(buckets.map((bucket) => [bucket, '']))
-    for await (const entry of this.#holdings.in(inRange(buckets))) {
-      const bucket = bucketOf(entry)
-      lists.set(bucket, lists.get(bucket) + write(sightingOf(entry)))
-    }
-    return buckets.map((bucket) => lists.get(bucket) ?? '')
-  }
-
-  async #want({ buckets = [], names = '', from = 0 }: SyncFrame): Promise<Content> {
+  async #want({ holdings }: Begun, { buckets = [], names = '', from = 0 }: SyncFrame): Promise<Content> {
     const wanted = new Set(readNames(names))
     const pieces: string[] = []
     let place = 0
     let length = 0
-    for await (const entry of this.#holdings.in(inRange(buckets))) {
+    for await (const entry of holdings.in(inRange(buckets))) {
       if (!wanted.has(nameOf(entry))) continue
       for (const piece of piecesOf(entry)) {
         if (place++ < from) continue
@@ -106,12 +109,21 @@ export class Answering {
     return { count, more: count < pieces.length, ...(text !== undefined && { entries: text }) }
   }
 
-  async #give(link: Link, { entries = '' }: SyncFrame): Promise<Content> {
+  async #give({ holdings, shared }: Begun, link: Link, { entries = '' }: SyncFrame): Promise<Content> {
     const given: readonly StateEntry[] = unpack(entries)
-    const applied = await this.#holdings.join(given)
-    this.#received({ link, entries: given.length, applied })
+    const applied = await holdings.join(given)
+    this.#received({ link, entries: given.length, applied, shared })
     return {}
   }
+}
+
+async function listsOf(holdings: Holdings, buckets: readonly number[]): Promise<readonly string[]> {
+  const lists = new Map(buckets.map((bucket) => [bucket, '']))
+  for await (const entry of holdings.in(inRange(buckets))) {
+    const bucket = bucketOf(entry)
+    lists.set(bucket, lists.get(bucket) + write(sightingOf(entry)))
+  }
+  return buckets.map((bucket) => lists.get(bucket) ?? '')
 }
 
 function inRange(buckets: readonly number[]): readonly number[] {

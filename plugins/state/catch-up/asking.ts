@@ -3,6 +3,8 @@ import type { Question, SyncFrame } from './frames.ts'
 
 /** How long an answer may take, in milliseconds. */
 const ANSWER_WITHIN_MS = 30_000
+/** As long as that when it takes a look at everything. */
+const LOOK_WITHIN_MS = 10 * 60 * 1_000
 /** While as much waits on the link, or so many messages are in flight, live traffic goes first. */
 const MAX_BUFFERED_BYTES = 256 * 1024
 const MAX_IN_FLIGHT = 32
@@ -37,8 +39,9 @@ export class Asking {
     await this.#untilThereIsRoom()
     if (this.#closed) throw new Error('the link is gone')
     const id = ++this.#count
+    const withinMs = content.shared ? LOOK_WITHIN_MS : ANSWER_WITHIN_MS
     return new Promise((resolve, reject) => {
-      const timer = this.#runtime.after(ANSWER_WITHIN_MS, () => this.#end(id)?.reject(new Error('no answer in time')))
+      const timer = this.#runtime.after(withinMs, () => this.#end(id)?.reject(new Error('no answer in time')))
       this.#waiting = { id, timer, resolve, reject }
       this.#send(JSON.stringify({ type: 'SYNC', id, ask, ...content }))
     })

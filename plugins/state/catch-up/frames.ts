@@ -9,8 +9,12 @@ export interface SyncFrame {
   readonly failed?: string
   /** Epoch of the store of whoever speaks. */
   readonly epoch?: string
-  /** Digest of everything. */
+  /** Digest of everything that is compared. */
   readonly root?: string
+  /** What whoever speaks bears; not said by instances that compare only what is for everybody. */
+  readonly tags?: readonly string[]
+  /** Whether what is for some only is compared, both sides among them; else what is for everybody. */
+  readonly shared?: boolean
   /** Digests of the groups of buckets, 11 characters each. */
   readonly digests?: string
   /** Which half of each digest of a bucket is compared, 0 or 1. */
@@ -59,6 +63,8 @@ export const syncSchema: MessageType<BodyOf<'SYNC'>>['schema'] = {
     failed: text(64),
     epoch: text(128),
     root: text(64),
+    tags: { type: 'array', maxItems: 4_096, items: text(256) },
+    shared: { type: 'boolean' },
     digests: text(4_096),
     half: number,
     groups: numbers(256),

@@ -1,7 +1,11 @@
 import { hash } from 'node:crypto'
 import {
+  type Bearer,
+  BUCKETS,
   bucketOf,
+  isForBearer,
   type Kernel,
+  partOf,
   publicPart,
   remembers,
   type StateEntry,
@@ -9,58 +13,115 @@ import {
   type StateLimit,
   type StateReader,
 } from '../../../core/index.ts'
+import { entryDigest } from './sightings.ts'
 import { Snapshot } from './snapshot.ts'
 
-/** What is read of the state at once: some milliseconds. */
+/** What is read of the state at once, before others have their turn: some milliseconds. */
 const PAGE: StateLimit = Object.freeze({ entries: 500, bytes: 1024 * 1024 })
 
-/** What this instance holds of what is for everybody. */
-export class Holdings {
+/** What this instance holds of what it compares with another one. */
+export abstract class Holdings {
   readonly #kernel: Kernel
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel
   }
 
-  /** Digests of all entries, and of what these remember, which the digests of the backend leave out. */
-  async snapshot(): Promise<Snapshot> {
-    const digests = (await this.#state.digests()).slice()
-    for await (const entry of this.#state.remembered()) {
-      const shown = publicPart(entry)
-      if (shown && remembers(shown)) digests[bucketOf(shown)] = (digests[bucketOf(shown)] ?? 0n) ^ digestOfGone(shown)
+  /** Digests of all of it. */
+  abstract snapshot(): Promise<Snapshot>
+
+  /** What of an entry belongs to it. */
+  protected abstract part(entry: StateEntry): StateEntry | undefined
+
+  /** All entries of these buckets, page by page. */
+  in(buckets: readonly number[]): AsyncGenerator<StateEntry> {
+    return this.pages((after) => this.state.entriesIn(buckets, after, PAGE))
+  }
+
+  async read(keys: readonly StateKey[]): Promise<readonly StateEntry[]> {
+    const entries = await this.state.read(keys)
+    return entries.map((entry) => entry && this.part(entry)).filter((entry) => entry !== undefined)
+  }
+
+  /** Joins what the other side gave, as far as it may; resolves to how much of it changed something, or holds already. */
+  async join(entries: readonly StateEntry[]): Promise<number> {
+    const taken = entries.filter((entry) => this.part(entry) === entry)
+    const outcomes = await this.#kernel.joinState(taken)
+    return outcomes.filter((outcome) => outcome === 'applied').length
+  }
+
+  /** All entries. */
+  protected all(): AsyncGenerator<StateEntry> {
+    return this.pages((after) => this.state.scan(after, PAGE))
+  }
+
+  protected get state(): StateReader {
+    if (!this.#kernel.state) throw new Error('nothing keeps state here')
+    return this.#kernel.state
+  }
+
+  /** Lets whatever else has come in go first. */
+  protected yield(): Promise<void> {
+    return new Promise((resolve) => this.#kernel.runtime.defer(resolve))
+  }
+
+  private async *pages(
+    read: (after: StateKey | undefined) => Promise<readonly StateEntry[]>,
+  ): AsyncGenerator<StateEntry> {
+    for (let page = await read(undefined); page.length > 0; page = await read(page.at(-1))) {
+      for (const entry of page) {
+        const part = this.part(entry)
+        if (part) yield part
+      }
+      await this.yield()
+    }
+  }
+}
+
+/** What is for everybody. */
+export class PublicHoldings extends Holdings {
+  /** From the digests of the backend, and those of what entries remember, which these leave out. */
+  override async snapshot(): Promise<Snapshot> {
+    const digests = (await this.state.digests()).slice()
+    let looked = 0
+    for await (const entry of this.state.remembered()) {
+      const part = this.part(entry)
+      if (part && remembers(part)) add(digests, part, digestOfGone(part))
+      if (++looked % PAGE.entries === 0) await this.yield()
     }
     return new Snapshot(digests)
   }
 
-  /** All entries of these buckets, page by page. */
-  async *in(buckets: readonly number[]): AsyncGenerator<StateEntry> {
-    let after: StateKey | undefined
-    for (;;) {
-      const page = await this.#state.entriesIn(buckets, after, PAGE)
-      after = page.at(-1)
-      if (!after) return
-      for (const entry of page) {
-        const shown = publicPart(entry)
-        if (shown) yield shown
-      }
-    }
+  protected override part(entry: StateEntry): StateEntry | undefined {
+    return publicPart(entry)
+  }
+}
+
+/** What is for some only, this instance and another one among them. */
+export class SharedHoldings extends Holdings {
+  readonly #isForBoth: (version: string) => boolean
+
+  constructor(kernel: Kernel, other: Bearer) {
+    super(kernel)
+    const self = { instanceId: kernel.instanceId, tags: kernel.settings.tags }
+    this.#isForBoth = (version) => isForBearer(version, self) && isForBearer(version, other)
   }
 
-  async read(keys: readonly StateKey[]): Promise<readonly StateEntry[]> {
-    const entries = await this.#state.read(keys)
-    return entries.map((entry) => entry && publicPart(entry)).filter((entry) => entry !== undefined)
+  /** By a look at everything: no backend keeps digests for each two that may share something. */
+  override async snapshot(): Promise<Snapshot> {
+    const digests = new BigUint64Array(BUCKETS)
+    for await (const entry of this.all()) add(digests, entry, BigInt(`0x${entryDigest(entry, 'hex').slice(0, 16)}`))
+    return new Snapshot(digests)
   }
 
-  /** Joins what the other side gave; resolves to how much of it changed something, or holds already. */
-  async join(entries: readonly StateEntry[]): Promise<number> {
-    const outcomes = await this.#kernel.joinState(entries)
-    return outcomes.filter((outcome) => outcome === 'applied').length
+  protected override part(entry: StateEntry): StateEntry | undefined {
+    return partOf(entry, this.#isForBoth)
   }
+}
 
-  get #state(): StateReader {
-    if (!this.#kernel.state) throw new Error('nothing keeps state here')
-    return this.#kernel.state
-  }
+function add(digests: BigUint64Array, entry: StateEntry, digest: bigint): void {
+  const bucket = bucketOf(entry)
+  digests[bucket] = (digests[bucket] ?? 0n) ^ digest
 }
 
 /** 64 bits, of that part of an entry that only remembers what is gone. */

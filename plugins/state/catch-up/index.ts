@@ -3,7 +3,7 @@ import { Answering } from './answering.ts'
 import { Asking } from './asking.ts'
 import type { Divergence } from './comparison.ts'
 import { type SyncFrame, syncSchema } from './frames.ts'
-import { Holdings } from './holdings.ts'
+import { type Holdings, PublicHoldings } from './holdings.ts'
 import { Neighbour } from './neighbour.ts'
 import { type CatchUpFigures, Progress } from './progress.ts'
 
@@ -89,16 +89,12 @@ class Neighbours implements CatchUpService {
   constructor(kernel: Kernel, everyMs: number) {
     this.#kernel = kernel
     this.#everyMs = everyMs
-    this.#holdings = new Holdings(kernel)
-    this.#progress = new Progress(() => kernel.runtime.now())
-    this.#answering = new Answering(
-      this.#holdings,
-      () => kernel.epoch,
-      ({ link, entries, applied }) => {
-        this.#progress.received(entries, applied)
-        if (applied > 0) this.#changed(link)
-      },
-    )
+    this.#holdings = new PublicHoldings(kernel)
+    this.#progress = new Progress(kernel.runtime)
+    this.#answering = new Answering(kernel, this.#holdings, ({ link, entries, applied, shared }) => {
+      this.#progress.received(entries, applied)
+      if (applied > 0) this.#changed(link, shared)
+    })
   }
 
   get figures(): CatchUpFigures {
@@ -136,7 +132,7 @@ class Neighbours implements CatchUpService {
       progress: this.#progress,
       everyMs: this.#everyMs,
       leads: instanceId < name,
-      changed: (from) => this.#changed(from),
+      changed: (from, shared) => this.#changed(from, shared),
     })
     this.#neighbours.set(link, neighbour)
     neighbour.start()
@@ -174,7 +170,8 @@ class Neighbours implements CatchUpService {
   }
 
   /** What came from one may be new to all others. */
-  #changed(from: Link): void {
+  #changed(from: Link, shared: boolean): void {
+    if (shared) this.#progress.sharedFrom(from.peer as string)
     for (const [link, neighbour] of this.#neighbours) if (link !== from) neighbour.soon()
   }
 }

@@ -1,9 +1,9 @@
 import { type Kernel, type Link, problemOf, type Timer } from '../../../core/index.ts'
 import type { Asking } from './asking.ts'
 import { type Divergence, findDivergence } from './comparison.ts'
-import type { Holdings } from './holdings.ts'
+import { type Holdings, SharedHoldings } from './holdings.ts'
 import type { Progress } from './progress.ts'
-import { runSession, type SessionFigures } from './session.ts'
+import { type Meeting, runSession, type SessionFigures } from './session.ts'
 
 /** How soon a session follows when something was received from somebody else, in milliseconds. */
 const SOON_MS = 1_000
@@ -17,8 +17,8 @@ export interface NeighbourContext {
   readonly everyMs: number
   /** Whether this end begins the sessions that come by themselves: one of the two does. */
   readonly leads: boolean
-  /** Something was received on that link that holds now: others may lack it. */
-  changed(from: Link): void
+  /** Something was received on that link that holds now, for everybody or for some only: others may lack it. */
+  changed(from: Link, shared: boolean): void
 }
 
 /** Another instance that is linked: compared with at once, from time to time, and when there is something new for it. */
@@ -81,8 +81,8 @@ export class Neighbour {
   }
 
   async #run(): Promise<boolean> {
-    const { kernel, holdings, progress } = this.#context
-    const { log, runtime, epoch } = kernel
+    const { kernel, progress } = this.#context
+    const { log, runtime } = kernel
     const { name: peer, asking } = this
     const { figures, number } = progress.begin()
     const [startedAt, bytesBefore] = [runtime.monotonic(), asking.bytes]
@@ -92,14 +92,13 @@ export class Neighbour {
     try {
       // What is on its way into the state would look like a difference.
       await kernel.selfApplied()
-      const meeting = await runSession(asking, holdings, {
-        epoch,
-        half: number % 2,
-        last: progress.last(peer),
-        figures,
-      })
+      const half = number % 2
+      const meeting = await this.#compareAll(half, figures)
+      const shared = progress.isSharedDue(peer, meeting)
+      if (shared) await this.#compareShared(half, figures, meeting)
       account()
       progress.completed(peer, meeting, figures)
+      if (shared) progress.sharedWith(peer, meeting)
       this.#report(figures, Math.round(runtime.monotonic() - startedAt))
       return true
     } catch (error) {
@@ -110,12 +109,32 @@ export class Neighbour {
     }
   }
 
-  #report({ received, applied, sent, tooLarge, bytes }: SessionFigures, milliseconds: number): void {
+  /** What is for everybody. */
+  async #compareAll(half: number, figures: SessionFigures): Promise<Meeting> {
+    const { kernel, holdings, progress, changed } = this.#context
+    const { epoch, settings } = kernel
+    const options = { epoch, tags: settings.tags, half, figures, shared: false, last: progress.last(this.name) }
+    const meeting = await runSession(this.asking, holdings, options)
+    if (figures.applied > 0) changed(this.link, false)
+    return meeting
+  }
+
+  /** What is for some only, both instances among them. */
+  async #compareShared(half: number, figures: SessionFigures, { tags = [] }: Meeting): Promise<void> {
     const { kernel, changed } = this.#context
+    const { epoch, settings } = kernel
+    const holdings = new SharedHoldings(kernel, { instanceId: this.name, tags })
+    const before = figures.applied
+    const options = { epoch, tags: settings.tags, half, figures, shared: true, last: undefined }
+    await runSession(this.asking, holdings, options)
+    if (figures.applied > before) changed(this.link, true)
+  }
+
+  #report({ received, sent, tooLarge, bytes }: SessionFigures, milliseconds: number): void {
+    const { kernel } = this.#context
     const { name: peer } = this
     if (received + sent > 0) kernel.log.debug('caught up', { peer, count: received + sent, bytes, milliseconds })
     if (tooLarge > 0) kernel.log.error('too large to be caught up', { peer, count: tooLarge })
-    if (applied > 0) changed(this.link)
   }
 
   /** Begins the next session within that time. */

@@ -1,9 +1,11 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
-import { isForSome, type StateEntry, weightsOf } from '../../../core/index.ts'
+import { type StateEntry, stampOf, weightsOf } from '../../../core/index.ts'
 import { MAX_ENTRIES_LENGTH, MAX_FRAME_LENGTH } from './frames.ts'
 
 /** What a frame may become when it is inflated, in bytes. */
 const MAX_INFLATED = 16 * 1024 * 1024
+/** A version names 32 tags at most, each of 64 characters, which JSON may write with six. */
+const MAX_VERSION = 16 * 1024
 const STAMP = /^\d{13}-\d{5}-[A-Za-z0-9._:-]{1,128}$/
 
 /**
@@ -50,7 +52,7 @@ export function pack(pieces: readonly string[]): Pack {
   return { text: text.length > MAX_FRAME_LENGTH ? undefined : text, count }
 }
 
-/** Throws when the text is not what `pack` makes. What is for some only is never taken. */
+/** Throws when the text is not what `pack` makes. */
 export function unpack(text: string): readonly StateEntry[] {
   const json = inflateRawSync(Buffer.from(text, 'base64'), { maxOutputLength: MAX_INFLATED }).toString()
   const items: unknown = JSON.parse(json)
@@ -89,6 +91,6 @@ function listOf(value: unknown): readonly unknown[] {
 }
 
 function stamp(version: unknown): string {
-  if (typeof version === 'string' && STAMP.test(version) && !isForSome(version)) return version
+  if (typeof version === 'string' && version.length <= MAX_VERSION && STAMP.test(stampOf(version))) return version
   throw new TypeError('a version is no stamp')
 }

@@ -1,7 +1,11 @@
+import type { Runtime } from '../../../core/index.ts'
 import type { Meeting, SessionFigures } from './session.ts'
 
 /** Peers of which it is remembered what was compared last. The oldest is forgotten first, and compared with anew. */
 const MAX_PEERS = 1_024
+
+/** How long it is taken for granted that what is for some only has not become another, in milliseconds: finding out is a look at everything. */
+const SHARED_EVERY_MS = 60 * 60 * 1_000
 
 /** What catch-up has done since the start. */
 export interface CatchUpFigures extends Readonly<SessionFigures> {
@@ -14,13 +18,15 @@ export interface CatchUpFigures extends Readonly<SessionFigures> {
 interface Known {
   readonly meeting: Meeting
   readonly at: number
+  /** With whom what is for some only was compared, and when. */
+  readonly shared?: { readonly bearer: string; readonly at: number } | undefined
 }
 
 export const newFigures = (): SessionFigures => ({ received: 0, applied: 0, sent: 0, tooLarge: 0, bytes: 0 })
 
 /** What came of the sessions with each peer. */
 export class Progress {
-  readonly #now: () => number
+  readonly #runtime: Pick<Runtime, 'now' | 'monotonic'>
   readonly #known = new Map<string, Known>()
   readonly #running = new Set<SessionFigures>()
   /** Of sessions that are over, and of what others gave in theirs. */
@@ -29,8 +35,8 @@ export class Progress {
   #completed = 0
   #failed = 0
 
-  constructor(now: () => number) {
-    this.#now = now
+  constructor(runtime: Pick<Runtime, 'now' | 'monotonic'>) {
+    this.#runtime = runtime
   }
 
   get figures(): CatchUpFigures {
@@ -49,6 +55,27 @@ export class Progress {
     return this.#known.get(peer)?.meeting
   }
 
+  /**
+   * Whether what is for some only is to be compared with that peer: when it was not for an hour, or when the peer's data began
+   * anew or it bears other tags since. What is written meanwhile comes as messages.
+   */
+  isSharedDue(peer: string, { epoch, tags }: Meeting): boolean {
+    if (!tags) return false
+    const { bearer, at = 0 } = this.#known.get(peer)?.shared ?? {}
+    return bearer !== bearerOf({ epoch, tags }) || this.#runtime.monotonic() - at >= SHARED_EVERY_MS
+  }
+
+  /** What is for some only is the same as that peer's now. */
+  sharedWith(peer: string, meeting: Meeting): void {
+    const known = this.#known.get(peer)
+    if (known) this.#known.set(peer, { ...known, shared: { bearer: bearerOf(meeting), at: this.#runtime.monotonic() } })
+  }
+
+  /** Something for some only came from that peer: all others may lack it. */
+  sharedFrom(peer: string): void {
+    for (const [name, known] of this.#known) if (name !== peer) this.#known.set(name, { ...known, shared: undefined })
+  }
+
   /** The figures of a session that begins; it fills them in as it goes. */
   begin(): { readonly figures: SessionFigures; readonly number: number } {
     const figures = newFigures()
@@ -59,8 +86,9 @@ export class Progress {
   completed(peer: string, meeting: Meeting, figures: SessionFigures): void {
     this.#end(figures)
     this.#completed++
+    const shared = this.#known.get(peer)?.shared
     this.#known.delete(peer)
-    this.#known.set(peer, { meeting, at: this.#now() })
+    this.#known.set(peer, { meeting, at: this.#runtime.now(), shared })
     const [oldest] = this.#known.keys()
     if (this.#known.size > MAX_PEERS && oldest !== undefined) this.#known.delete(oldest)
   }
@@ -88,4 +116,8 @@ function add(sums: SessionFigures, { received, applied, sent, tooLarge, bytes }:
   sums.sent += sent
   sums.tooLarge += tooLarge
   sums.bytes += bytes
+}
+
+function bearerOf({ epoch, tags = [] }: Pick<Meeting, 'epoch' | 'tags'>): string {
+  return JSON.stringify([epoch, ...tags])
 }

@@ -13,6 +13,8 @@ export interface Meeting {
   readonly epoch: string
   readonly ours: string
   readonly theirs: string
+  /** What the other one bears; undefined when it compares only what is for everybody. */
+  readonly tags: readonly string[] | undefined
 }
 
 /** What one session has done so far. */
@@ -30,6 +32,10 @@ export interface SessionFigures {
 
 export interface SessionOptions {
   readonly epoch: string
+  /** What this instance bears. */
+  readonly tags: readonly string[]
+  /** Whether what is for some only is compared, both sides among them; else what is for everybody. */
+  readonly shared: boolean
   /** Which half of the digests of buckets is compared: another one in the next session. */
   readonly half: number
   /** What both held at the end of the last session that was completed: if they still do, there is nothing to do. */
@@ -42,10 +48,11 @@ export interface SessionOptions {
  * began. Joining is idempotent: a session that breaks off has done no harm, and the next one does what was left.
  */
 export async function runSession(asking: Asking, holdings: Holdings, options: SessionOptions): Promise<Meeting> {
-  const { half, figures, last } = options
+  const { half, figures, last, shared } = options
   const ours = await holdings.snapshot()
-  const { epoch = '', root = '', digests } = await asking.ask('begin', { epoch: options.epoch, root: ours.root })
-  const meeting = { epoch, ours: ours.root, theirs: root }
+  const about = { epoch: options.epoch, root: ours.root, tags: options.tags, ...(shared && { shared }) }
+  const { epoch = '', root = '', tags, digests } = await asking.ask('begin', about)
+  const meeting = { epoch, ours: ours.root, theirs: root, tags }
   if (digests !== undefined && !isSame(meeting, last)) {
     for await (const some of differences(asking, holdings, { ours, groups: digests, half })) {
       await take(asking, holdings, some, figures)

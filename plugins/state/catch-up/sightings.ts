@@ -18,15 +18,21 @@ const PART = 8
 const SIGHTING = 3 * PART
 
 export function nameOf({ space, key }: StateKey): string {
-  return shortDigest([space, key])
+  return sha256([space, key], 'base64').slice(0, PART)
+}
+
+/** SHA-256 of the whole entry, tombstones and floors included. */
+export function entryDigest(entry: StateEntry, encoding: 'base64' | 'hex'): string {
+  const { space, key, shape, version } = entry
+  const content = entry.shape === 'weights' ? [entry.floor, membersOf(entry)] : 'value' in entry ? [entry.value] : []
+  return sha256([space, key, shape, version, content], encoding)
 }
 
 export function sightingOf(entry: StateEntry): Sighting {
-  const { space, key, shape, version } = entry
-  const content = entry.shape === 'weights' ? [entry.floor, membersOf(entry)] : 'value' in entry ? [entry.value] : []
+  const { shape, version } = entry
   return {
     name: nameOf(entry),
-    digest: shortDigest([space, key, shape, version, content]),
+    digest: entryDigest(entry, 'base64').slice(0, PART),
     time: Number(version.slice(0, 13)),
     isWhole: shape !== 'weights' && shape !== 'own',
   }
@@ -65,6 +71,6 @@ function membersOf({ members }: Extract<StateEntry, { shape: 'weights' }>) {
   return members.map(({ member, weight, version }) => [member, weight, version])
 }
 
-function shortDigest(parts: readonly unknown[]): string {
-  return hash('sha256', JSON.stringify(parts), 'base64').slice(0, PART)
+function sha256(parts: readonly unknown[], encoding: 'base64' | 'hex'): string {
+  return hash('sha256', JSON.stringify(parts), encoding)
 }

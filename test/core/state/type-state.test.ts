@@ -36,7 +36,7 @@ describe("the state as one type's messages write it", () => {
     await state.putNewest([forSome], keyOf)
     await state.join([{ message: forSome, key: 'joined', shape: 'value', value: '1' }])
     await state.update('updated', () => '1', forSome)
-    for (const key of ['EUR', 'joined', 'updated']) expect(await state.read(key)).to.include({ version: '1@' })
+    for (const key of ['EUR', 'joined', 'updated']) expect(await state.read(key)).to.include({ version: '1@["","eu"]' })
   })
 
   it('of a type without a member "value", keeps the body without what any message may bear', async () => {
