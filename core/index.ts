@@ -39,6 +39,7 @@ export {
   type BodyOf,
   type Message,
   type MessageTypes,
+  messageKey,
   type Sequence,
   SINGLETON_GROUP,
   type TypeName,
@@ -60,6 +61,7 @@ export { entryLimits, type FrameLimits, linkLimits, MAX_PATH_LENGTH } from './pr
 export type { Received } from './protocol/received.ts'
 export { type Member, scanItems, scanMembers } from './protocol/scan.ts'
 export { reachable } from './reach.ts'
+export { Recent } from './recent.ts'
 export type { Recipient } from './recipient.ts'
 export {
   type FrozenReplay,

@@ -68,3 +68,16 @@ export interface Sequence {
 
 /** The group of messages that name none (§1 of the protocol). */
 export const SINGLETON_GROUP = 'singleton'
+
+/**
+ * What tells messages apart: the id, within the group of the instance where the message entered. Neither of the two may have
+ * a space in it.
+ */
+export function messageKey({ clusterGroupId = SINGLETON_GROUP, messageId }: Named): string {
+  return `${clusterGroupId} ${messageId}`
+}
+
+interface Named {
+  readonly messageId: string
+  readonly clusterGroupId?: string | undefined
+}

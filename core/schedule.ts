@@ -1,7 +1,7 @@
 import { problemOf } from './errors.ts'
 import type { Arrival } from './events.ts'
 import type { Log } from './log.ts'
-import type { Message } from './message.ts'
+import { type Message, messageKey } from './message.ts'
 import { ProtocolFault } from './protocol/fault.ts'
 import type { Received } from './protocol/received.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -110,14 +110,14 @@ export class Schedule {
 
   #released({ message }: Arrival, key: ScheduledKey, verdict: StoreVerdict): void {
     const { status } = verdict
-    if (status === 'stored' || status === 'duplicate') this.#publishers.delete(idOf(message))
+    if (status === 'stored' || status === 'duplicate') this.#publishers.delete(messageKey(message))
     this.#batch?.settled(key, verdict)
   }
 
   #remember(message: Message, publisher: string): void {
     const [oldest] = this.#publishers.keys()
     if (this.#publishers.size >= MAX_PUBLISHERS && oldest !== undefined) this.#publishers.delete(oldest)
-    this.#publishers.set(idOf(message), publisher)
+    this.#publishers.set(messageKey(message), publisher)
   }
 
   #wakeIn(milliseconds: number): void {
@@ -172,7 +172,7 @@ export class Schedule {
     this.#batch = batch
     for (const scheduled of due) {
       try {
-        this.#context.release(scheduled, this.#publishers.get(idOf(scheduled)) ?? scheduled.path.at(-1))
+        this.#context.release(scheduled, this.#publishers.get(messageKey(scheduled)) ?? scheduled.path.at(-1))
       } catch (error) {
         batch.settled(scheduled.key, { status: 'rejected', reason: problemOf(error) })
       }
@@ -215,8 +215,4 @@ class Batch {
     if (status === 'uncertain') this.failed = true
     if (this.#underWay.size === 0) this.#finish()
   }
-}
-
-function idOf({ clusterGroupId, messageId }: Pick<Message, 'clusterGroupId' | 'messageId'>): string {
-  return `${clusterGroupId} ${messageId}`
 }

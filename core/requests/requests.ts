@@ -7,6 +7,7 @@ import type { Message } from '../message.ts'
 import type { Answering } from '../message-type.ts'
 import { type NackCode, ProtocolFault } from '../protocol/fault.ts'
 import type { Received } from '../protocol/received.ts'
+import { Recent } from '../recent.ts'
 import { DurableRecipient } from '../recipient.ts'
 import type { Recipients } from '../recipients.ts'
 import { Route } from '../route.ts'
@@ -49,7 +50,7 @@ const SHARE_OF_TIME = 0.9
 export class Requests {
   readonly #context: RequestsContext
   readonly #open = new Map<string, OpenRequest>()
-  readonly #known = new Set<string>()
+  readonly #known = new Recent<true>(MAX_REMEMBERED)
 
   constructor(context: RequestsContext) {
     this.#context = context
@@ -65,7 +66,7 @@ export class Requests {
   receive(received: Received, answering: Answering): void {
     const message = this.#context.admission.ask(received, answering.orderingKey(received))
     const { messageId } = message
-    if (this.#known.has(messageId)) {
+    if (this.#known.get(messageId)) {
       this.#again(received.sender, messageId)
       return
     }
@@ -78,7 +79,7 @@ export class Requests {
     const withinMs = timeoutMs * SHARE_OF_TIME ** message.path.length
     const { self, links } = this.#route(message, received.sender, answering)
     if (!self && (links.length === 0 || consistency === 'local')) throw nobody()
-    this.#remember(messageId)
+    this.#known.set(messageId, true)
     this.#open.set(messageId, request)
     request.timer = this.#context.runtime.after(withinMs, () => this.#close(request))
     void this.#run(request, message, { self, links, answering, withinMs })
@@ -211,13 +212,6 @@ export class Requests {
         this.#look(request)
       }
     }
-  }
-
-  #remember(messageId: string): void {
-    this.#known.add(messageId)
-    if (this.#known.size <= MAX_REMEMBERED) return
-    const [oldest] = this.#known
-    this.#known.delete(oldest as string)
   }
 }
 

@@ -1,5 +1,12 @@
-import { type Message, type Plugin, type Received, SINGLETON_GROUP, Stage } from '../../core/index.ts'
-import { Recent } from './recent.ts'
+import {
+  type Message,
+  messageKey,
+  type Plugin,
+  type Received,
+  Recent,
+  SINGLETON_GROUP,
+  Stage,
+} from '../../core/index.ts'
 
 /**
  * Remembers the latest messages that were stored here, and answers their repetitions without asking the store. A hint, not
@@ -47,7 +54,7 @@ interface Remembered {
 function keyOf(received: Received, ownGroup: string | undefined): string | undefined {
   if (!received.entersHere) return sequenceKey(received.string('originInstanceId'), received.string('originSequence'))
   const messageId = received.string('messageId')
-  return messageId && idKey(received.string('clusterGroupId') ?? ownGroup, messageId)
+  return messageId && messageKey({ clusterGroupId: received.string('clusterGroupId') ?? ownGroup, messageId })
 }
 
 /**
@@ -61,26 +68,14 @@ function isRepetition(received: Received, { fingerprint, publisher, version }: R
 }
 
 function remember(known: Recent<Remembered>, message: Message, recipients: number, self: string): void {
-  const {
-    originInstanceId: origin,
-    originSequence,
-    clusterGroupId,
-    messageId,
-    fingerprint,
-    path,
-    version = '',
-  } = message
+  const { originInstanceId: origin, originSequence, clusterGroupId, fingerprint, path, version = '' } = message
   const group = clusterGroupId === SINGLETON_GROUP ? undefined : clusterGroupId
   const remembered = { fingerprint, publisher: path[0], version, recipients, clusterGroupId: group }
   // What entered here is repeated by its publisher, what entered elsewhere by the instances that pass it on.
-  if (origin === self) known.set(idKey(clusterGroupId, messageId), remembered)
+  if (origin === self) known.set(messageKey(message), remembered)
   else known.set(sequenceKey(origin, `${originSequence.epoch}.${originSequence.n}`), remembered)
 }
 
 function sequenceKey(origin: string | undefined, sequence: string | undefined): string {
   return `#${origin} ${sequence}`
-}
-
-function idKey(group: string | undefined, messageId: string): string {
-  return `${group ?? SINGLETON_GROUP} ${messageId}`
 }

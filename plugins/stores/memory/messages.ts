@@ -1,4 +1,4 @@
-import type { Entry, Message, StoredMessage, StoreVerdict } from '../../../core/index.ts'
+import { type Entry, type Message, messageKey, type StoredMessage, type StoreVerdict } from '../../../core/index.ts'
 import { isLift, judgeSameId, type KnownMessage, publisherOf } from '../repetition.ts'
 
 interface Kept extends KnownMessage {
@@ -42,13 +42,13 @@ export class KeptMessages {
 
   /** What the message is, when its id was used a short time ago; undefined: it was not. */
   judgeId(message: Message, now: number): StoreVerdict | undefined {
-    const known = this.#byId.get(idOf(message))
+    const known = this.#byId.get(messageKey(message))
     return known && judgeSameId(message, known, now - this.#rememberMs)
   }
 
   /** Whether an entry is a duplicate of the newest message of its id but for a greater version, and is for somebody then. */
   isLift(entry: Entry): boolean {
-    const known = this.#byId.get(idOf(entry.message))
+    const known = this.#byId.get(messageKey(entry.message))
     return known !== undefined && isLift(entry, known)
   }
 
@@ -59,7 +59,7 @@ export class KeptMessages {
 
   /** How many recipients the newest message of that id had. */
   recipientsOf(message: Message): number {
-    return this.#byId.get(idOf(message))?.recipients ?? 0
+    return this.#byId.get(messageKey(message))?.recipients ?? 0
   }
 
   /** Keeps a message that is new. Returns its place. */
@@ -70,7 +70,7 @@ export class KeptMessages {
     const publisher = publisherOf(message)
     const kept = { stored, fingerprint, publisher, version: version ?? null, receivedAt, recipients }
     this.#messages.set(seq, kept)
-    this.#byId.set(idOf(message), kept)
+    this.#byId.set(messageKey(message), kept)
     this.#bySequence.set(sequenceOf(message), recipients)
     this.#bytes += Buffer.byteLength(text)
     return seq
@@ -98,7 +98,7 @@ export class KeptMessages {
       this.#bytes -= Buffer.byteLength(kept.stored.text)
       const bare = { ...kept, stored: { ...kept.stored, text: '' } }
       this.#messages.set(seq, bare)
-      if (this.#byId.get(idOf(kept.stored)) === kept) this.#byId.set(idOf(kept.stored), bare)
+      if (this.#byId.get(messageKey(kept.stored)) === kept) this.#byId.set(messageKey(kept.stored), bare)
       shed++
     }
     return shed
@@ -108,12 +108,8 @@ export class KeptMessages {
     const { stored } = kept
     this.#messages.delete(stored.seq)
     this.#bytes -= Buffer.byteLength(stored.text)
-    if (this.#byId.get(idOf(stored)) === kept) this.#byId.delete(idOf(stored))
+    if (this.#byId.get(messageKey(stored)) === kept) this.#byId.delete(messageKey(stored))
   }
-}
-
-function idOf({ clusterGroupId, messageId }: Pick<Message, 'clusterGroupId' | 'messageId'>): string {
-  return `${clusterGroupId} ${messageId}`
 }
 
 function sequenceOf({ originInstanceId, originSequence: { epoch, n } }: Message): string {

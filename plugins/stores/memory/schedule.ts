@@ -1,10 +1,11 @@
-import type {
-  DueMessages,
-  Message,
-  PendingLimit,
-  ScheduledKey,
-  ScheduledMessage,
-  StoreVerdict,
+import {
+  type DueMessages,
+  type Message,
+  messageKey,
+  type PendingLimit,
+  type ScheduledKey,
+  type ScheduledMessage,
+  type StoreVerdict,
 } from '../../../core/index.ts'
 import { type Holder, judgeRepetition, publisherOf } from '../repetition.ts'
 
@@ -33,7 +34,7 @@ export class KeptSchedule {
 
   /** What another message is under an id that one of these holds; undefined: none does. */
   judge(message: Message): StoreVerdict | undefined {
-    const known = this.#byId.get(idOf(message))
+    const known = this.#byId.get(messageKey(message))
     return known && judgeRepetition(message, known)
   }
 
@@ -43,7 +44,7 @@ export class KeptSchedule {
     const scheduled = { key, dueAt, type, messageId, clusterGroupId, text, path }
     const kept = { scheduled, fingerprint, publisher: publisherOf(message), recipients }
     this.#byKey.set(key, kept)
-    this.#byId.set(idOf(message), kept)
+    this.#byId.set(messageKey(message), kept)
     this.#bytes += Buffer.byteLength(text)
     this.#inOrder = undefined
   }
@@ -56,7 +57,7 @@ export class KeptSchedule {
     const kept = this.#byKey.get(key)
     if (!kept) return
     this.#byKey.delete(key)
-    this.#byId.delete(idOf(kept.scheduled))
+    this.#byId.delete(messageKey(kept.scheduled))
     this.#bytes -= Buffer.byteLength(kept.scheduled.text)
   }
 
@@ -91,8 +92,4 @@ export class KeptSchedule {
 
 function inOrderOfTime(one: Place, other: Place): number {
   return one.dueAt - other.dueAt || one.key - other.key
-}
-
-function idOf({ clusterGroupId, messageId }: Pick<Message, 'clusterGroupId' | 'messageId'>): string {
-  return `${clusterGroupId} ${messageId}`
 }
