@@ -211,7 +211,7 @@ function sequenceOf(received: Received): Sequence {
 
 /** The path as the peer tells it, ending with the peer itself; one that never said its id goes by a URL, and is left out. */
 function pathOf(received: Received, peer: string | undefined): readonly string[] {
-  const told = (received.body as Readonly<Record<string, unknown>>).messagePath ?? []
+  const told = received.hop?.path ?? (received.body as Readonly<Record<string, unknown>>).messagePath ?? []
   if (!Array.isArray(told) || !told.every(isId)) throw new ProtocolFault('INVALID_MESSAGE', '/messagePath must be ids')
   const path = !isId(peer) || told.at(-1) === peer ? told : [...told, peer]
   if (path.length >= MAX_PATH_LENGTH) {

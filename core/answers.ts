@@ -4,6 +4,7 @@ import type { Hooks } from './hooks.ts'
 import type { Link } from './links.ts'
 import type { Log } from './log.ts'
 import { type Message, SINGLETON_GROUP } from './message.ts'
+import type { Hop } from './protocol/codec.ts'
 import { type NackCode, ProtocolFault } from './protocol/fault.ts'
 import { isId } from './protocol/fields.ts'
 import type { Received } from './protocol/received.ts'
@@ -19,15 +20,22 @@ const RETRYABLE: ReadonlySet<NackCode> = new Set([
   'INTERNAL',
 ])
 
+/** Something that came in and could not be read. */
+export interface Unread {
+  readonly sender: Link
+  readonly hop?: Hop | undefined
+}
+
 /** Answers a frame that goes no further: with the receipt that a tap gave it, or for the fault that stopped it. */
-export function answerTo(received: Received | { sender: Link }, outcome: Receipt | unknown, hooks: Hooks): void {
+export function answerTo(received: Received | Unread, outcome: Receipt | unknown, hooks: Hooks): void {
   if (isDuplicate(outcome) && 'body' in received) {
-    const { sender, type, arrivedAt } = received
+    const { sender, hop, type, arrivedAt } = received
     const messageId = received.string('messageId') as string
     const { recipients, clusterGroupId = received.string('clusterGroupId') } = outcome
     const message = undefined
     const again: Acknowledgement = {
       sender,
+      number: hop?.number,
       messageId,
       clusterGroupId,
       type,
@@ -81,6 +89,7 @@ function acknowledge(
 ): Acknowledgement {
   return {
     sender: received.sender,
+    number: received.hop?.number,
     messageId: message.messageId,
     clusterGroupId: message.clusterGroupId === SINGLETON_GROUP ? undefined : message.clusterGroupId,
     type: message.type,
@@ -91,17 +100,28 @@ function acknowledge(
   }
 }
 
-/** The log has it, by plugin and hook. On the wire a plugin's fault says nothing about itself: it may quote the message. */
-export function reportFault(log: Log, error: unknown, received: Received | undefined): void {
-  const { plugin = 'kernel', hook = 'unknown' } = error instanceof SlipstreamError ? error : {}
-  const type = received?.type ?? 'unknown'
-  log.error('plugin failed', { plugin, hook, type, reason: problemOf(error), error })
+/**
+ * Answers for a fault. What is no fault of the sender's, the log has, by plugin and hook. On the wire a plugin's fault says
+ * nothing about itself: it may quote the message.
+ */
+export function answerFault(
+  received: Received | Unread,
+  error: unknown,
+  { hooks, log }: { hooks: Hooks; log: Log },
+): void {
+  if (!(error instanceof ProtocolFault)) {
+    const { plugin = 'kernel', hook = 'unknown' } = error instanceof SlipstreamError ? error : {}
+    const type = 'type' in received ? received.type : 'unknown'
+    log.error('plugin failed', { plugin, hook, type, reason: problemOf(error), error })
+  }
+  answerTo(received, error, hooks)
 }
 
-function refusal(received: Received | { sender: Link }, outcome: unknown): Refusal {
+function refusal(received: Received | Unread, outcome: unknown): Refusal {
   const { code, reason, retryAfterMs } = isRefusal(outcome) ? outcome : faultOf(outcome)
   const retryable = isRefusal(outcome) && outcome.retryable !== undefined ? outcome.retryable : RETRYABLE.has(code)
-  const common = { sender: received.sender, code, reason, retryable, retryAfterMs }
+  const { sender, hop } = received
+  const common = { sender, number: hop?.number, code, reason, retryable, retryAfterMs }
   if (!('body' in received)) return { ...common, messageId: undefined, type: undefined }
   const messageId = received.string('messageId')
   return { ...common, messageId: isId(messageId) ? messageId : undefined, type: received.type }

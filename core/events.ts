@@ -32,6 +32,8 @@ export interface Arrival {
 /** A message that is durable here; its sender may forget it. */
 export interface Acknowledgement {
   readonly sender: Link
+  /** That it bore on a linked connection; it is answered by its id otherwise. */
+  readonly number?: number | undefined
   readonly messageId: string
   /** As the message bears it; undefined when it bears none. */
   readonly clusterGroupId: string | undefined
@@ -48,6 +50,8 @@ export interface Acknowledgement {
 /** A message that is not kept here. */
 export interface Refusal {
   readonly sender: Link
+  /** That it bore on a linked connection; it is answered by its id otherwise. */
+  readonly number?: number | undefined
   /** Undefined when the frame holds no proper one, or could not be read as far as that. */
   readonly messageId: string | undefined
   readonly type: string | undefined

@@ -7,7 +7,7 @@ import type { Recipients } from './recipients.ts'
 import { Route } from './route.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Attempts, Entry, PendingDelivery, RecipientKey, StoreVerdict } from './store.ts'
-import { plainFrame, toStored } from './stored-message.ts'
+import { toStored } from './stored-message.ts'
 import type { TypeRegistry } from './type-registry.ts'
 
 export interface ForwarderContext {
@@ -96,7 +96,7 @@ export class Forwarder {
 
   #offer(recipient: Recipient, delivery: PendingDelivery, touched: Set<StoredRecipient>): void {
     if (recipient instanceof LiveRecipient) {
-      recipient.link.sendLive(plainFrame(delivery, this.#context.instanceId))
+      recipient.link.sendLive(delivery.message)
     } else if (isStored(recipient)) {
       recipient.outbox.offer(delivery)
       touched.add(recipient)

@@ -1,3 +1,4 @@
+import type { Window } from './protocol/limits.ts'
 import type { PendingDelivery } from './store.ts'
 
 /** A delivery that was sent and is not acknowledged. */
@@ -10,9 +11,8 @@ export interface Flight {
   overtakenAt: number | undefined
 }
 
-/** In flight to one recipient on the plain level of the protocol at most (§6). One message is always allowed. */
-const WINDOW_MESSAGES = 64
-const WINDOW_BYTES = 1024 * 1024
+/** In flight to one recipient at most, whatever it grants. */
+const MAX_WINDOW: Window = Object.freeze({ messages: 2_048, bytes: 1024 * 1024 })
 
 /** The window of one recipient: what was sent to it and awaits its word, in the order of sending. */
 export class InFlight {
@@ -23,9 +23,12 @@ export class InFlight {
     return this.#flights.size
   }
 
-  get hasRoom(): boolean {
-    if (this.#flights.size === 0) return true
-    return this.#flights.size < WINDOW_MESSAGES && this.#bytes < WINDOW_BYTES
+  /** Whether one more may go, by what the recipient grants. One message always may, unless it grants nothing at all. */
+  hasRoom({ messages, bytes }: Window): boolean {
+    if (this.#flights.size === 0) return messages > 0
+    return (
+      this.#flights.size < Math.min(messages, MAX_WINDOW.messages) && this.#bytes < Math.min(bytes, MAX_WINDOW.bytes)
+    )
   }
 
   has(messageId: string): boolean {

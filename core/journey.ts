@@ -1,5 +1,5 @@
 import { type Admission, madeUpFields } from './admission.ts'
-import { answerTo, judge, reportFault } from './answers.ts'
+import { answerFault, answerTo, judge } from './answers.ts'
 import type { Clocks } from './clocks.ts'
 import type { Entrance } from './entrance.ts'
 import type { Arrival } from './events.ts'
@@ -9,9 +9,8 @@ import type { Hooks } from './hooks.ts'
 import type { Link } from './links.ts'
 import type { Log } from './log.ts'
 import type { Message } from './message.ts'
-import { ProtocolFault } from './protocol/fault.ts'
 import { entryLimits, linkLimits } from './protocol/limits.ts'
-import { Received } from './protocol/received.ts'
+import { type Incoming, Received } from './protocol/received.ts'
 import type { Recipient } from './recipient.ts'
 import type { Requests } from './requests/requests.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -51,19 +50,20 @@ export class Journey {
     this.#context = context
   }
 
-  /** One frame, from the wire into the group that is committed next. */
-  receive(text: string, bytes: number, sender: Link): void {
+  /** One message, from the wire into the group that is committed next. */
+  receive(incoming: Incoming, sender: Link): void {
     const { hooks, types, forwarder, group, requests } = this.#context
     let received: Received | undefined
     try {
-      received = this.#read(text, bytes, sender)
+      received = this.#read(incoming, sender)
       const receipt = hooks.onReceive.call(received)
       const handle = types.receiver(received.type)
       const answering = types.answering(received.type)
       if (receipt) {
         answerTo(received, receipt, hooks)
       } else if (handle) {
-        void handle(received)?.catch((error: unknown) => this.#refuse(received, sender, error))
+        const handled = received
+        void handle(received)?.catch((error: unknown) => answerFault(handled, error, this.#context))
       } else if (answering) {
         requests.receive(received, answering)
       } else {
@@ -73,7 +73,7 @@ export class Journey {
         group.add({ received, message, route })
       }
     } catch (error) {
-      this.#refuse(received, sender, error)
+      answerFault(received ?? { sender, hop: incoming.hop }, error, this.#context)
     }
   }
 
@@ -102,15 +102,9 @@ export class Journey {
     return 'written'
   }
 
-  #refuse(received: Received | undefined, sender: Link, error: unknown): void {
-    const { hooks, log } = this.#context
-    if (!(error instanceof ProtocolFault)) reportFault(log, error, received)
-    answerTo(received ?? { sender }, error, hooks)
-  }
-
-  #read(text: string, bytes: number, sender: Link): Received {
+  #read(incoming: Incoming, sender: Link): Received {
     const limits = sender.role === 'client' ? entryLimits : linkLimits
-    return new Received(sender, text, bytes, limits, this.#context.runtime.monotonic())
+    return Received.read(sender, incoming, limits, this.#context.runtime.monotonic())
   }
 
   /** What a message lacks is filled in here, once; what a stranger made up about its way is replaced. */

@@ -1,3 +1,6 @@
+import type { Lane } from './protocol/codec.ts'
+import type { Level } from './protocol/limits.ts'
+
 /**
  * What a transport author writes: how to open connections, and what the other end said of itself while they opened.
  * Who is who, which of two links stays, and when to dial again is the kernel's business (`links.ts`, `dialer.ts`).
@@ -45,15 +48,16 @@ export interface Introduction {
   readonly syncs?: boolean
 }
 
-/**
- * What a frame is sent as: an answer or announcement (`control`), or a message (`bulk`). Control frames go ahead of bulk frames
- * that still wait in this process; within its lane each frame keeps its place.
- */
-export type Lane = 'control' | 'bulk'
+export type { Lane }
 
 /** One open connection, as a transport hands it over. Frames of one lane come in the order they were sent. */
 export interface Connection {
   readonly remote: Introduction
+  /**
+   * The level of the protocol that both ends agreed on when it opened: of the subprotocols that the dialling end speaks, the
+   * first that the listening one speaks too. Left out: plain. On the linked level frames are up to 1 MiB long, both ways.
+   */
+  readonly level?: Level
   /** Where the other end is, for logs and pages: address and port, no credentials. */
   readonly address: string
   /**

@@ -3,6 +3,11 @@ import type { Hooks } from './hooks.ts'
 import { CloseCode, type Connection, type Introduction, type Lane, type PeerSettings } from './link.ts'
 import type { Log } from './log.ts'
 import { PeerClock } from './peer-clock.ts'
+import type { Codec, FrameEvents, OnItsWay } from './protocol/codec.ts'
+import type { Hello } from './protocol/hello.ts'
+import type { Level } from './protocol/limits.ts'
+import { LinkedCodec } from './protocol/linked.ts'
+import { PlainCodec } from './protocol/plain.ts'
 import type { DurableRecipient, LiveRecipient } from './recipient.ts'
 import type { Recipients } from './recipients.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -24,18 +29,23 @@ export class Link {
   /** The other end's name; undefined for a client without one. */
   readonly peer: string | undefined
   readonly connection: Connection
+  /** How things are said to it. */
+  readonly codec: Codec
   readonly connectedAt: number
   /** What is known of the time at the other end. */
   readonly clock = new PeerClock()
   /** Undefined until it is identified. */
   recipient: DurableRecipient | LiveRecipient | undefined
+  /** What the other end has said of itself on a linked connection. */
+  hello: Hello = {}
   #listeningSince: number | undefined = Number.NEGATIVE_INFINITY
 
-  constructor(id: string, direction: 'in' | 'out', connection: Connection, peer: string | undefined, now: number) {
+  constructor({ id, direction, connection, peer, now, codec }: LinkParts) {
     this.id = id
     this.direction = direction
     this.connection = connection
-    this.role = direction === 'out' ? 'instance' : connection.remote.role
+    this.codec = codec
+    this.role = roleBehind(connection, direction)
     this.peer = peer
     this.connectedAt = now
   }
@@ -64,23 +74,44 @@ export class Link {
     this.connection.resume()
   }
 
-  /** Answers and announcements go as `control`, ahead of messages that still wait. */
+  get level(): Level {
+    return this.codec.level
+  }
+
+  /**
+   * Sends a frame of the plain level, on whichever level the connection is. Answers and announcements go as `control`, ahead of
+   * messages that still wait.
+   */
   send(frame: string, lane: Lane = 'bulk'): void {
-    this.connection.send(frame, lane)
+    this.codec.say(frame, lane)
   }
 
   /** Sends live traffic to a client without a name, or sends the client away when it does not keep up. */
-  sendLive(frame: string): void {
-    if (this.connection.bufferedBytes > MAX_UNREAD_BYTES) {
+  sendLive(message: OnItsWay): void {
+    if (this.connection.bufferedBytes + this.codec.waitingBytes > MAX_UNREAD_BYTES) {
       this.close(CloseCode.TRY_AGAIN_LATER, 'too slow for live traffic; connect with a name to have it kept')
     } else {
-      this.connection.send(frame)
+      this.codec.pass(message, 'bulk')
     }
   }
 
   close(code: number, reason: string): void {
+    this.codec.flush()
     this.connection.close(code, reason)
   }
+}
+
+interface LinkParts {
+  readonly id: string
+  readonly direction: 'in' | 'out'
+  readonly connection: Connection
+  readonly peer: string | undefined
+  readonly now: number
+  readonly codec: Codec
+}
+
+function roleBehind({ remote }: Connection, direction: 'in' | 'out'): 'instance' | 'client' {
+  return direction === 'out' ? 'instance' : remote.role
 }
 
 export interface LinksContext {
@@ -89,7 +120,8 @@ export interface LinksContext {
   readonly hooks: Hooks
   readonly runtime: Runtime
   readonly log: Log
-  receive(text: string, bytes: number, link: Link): void
+  /** Takes what the frames of a link say. */
+  reader(link: Link): FrameEvents
 }
 
 /** How a connection that was dialled ended up: in use, or standing by because the peer's own dial is the one that stays. */
@@ -130,10 +162,13 @@ export class Links {
     const { remote } = connection
     const { runtime } = this.#context
     const name = remote.instanceId ?? peer?.instanceId ?? peer?.url
-    const link = new Link(`link-${++this.#count}`, direction, connection, name, runtime.now())
+    const codec = this.#codecFor(connection, direction)
+    const id = `link-${++this.#count}`
+    const link = new Link({ id, direction, connection, peer: name, now: runtime.now(), codec })
+    const events = this.#context.reader(link)
     let open = true
     connection.handle({
-      frame: (text, bytes) => this.#context.receive(text, bytes, link),
+      frame: (text, bytes) => codec.read(text, bytes, events),
       closed: (code, reason) => {
         open = false
         this.#gone(link, code, reason)
@@ -161,6 +196,16 @@ export class Links {
     this.#use(link, recipient)
     await kept
     return 'kept'
+  }
+
+  #codecFor(connection: Connection, direction: 'in' | 'out'): Codec {
+    const { instanceId, runtime } = this.#context
+    const send = (frame: string, lane: Lane) => connection.send(frame, lane)
+    const byteLength = (text: string) => Buffer.byteLength(text)
+    if (connection.level !== 'linked') return new PlainCodec({ instanceId, send, byteLength })
+    const defer = (task: () => void) => runtime.defer(task)
+    const tellsMore = roleBehind(connection, direction) === 'client'
+    return new LinkedCodec({ name: instanceId, tellsMore, send, defer, byteLength })
   }
 
   #refusal(link: Link, peer: PeerSettings | undefined): { code: number; reason: string } | undefined {

@@ -6,6 +6,7 @@ import { Entrance } from './entrance.ts'
 import { problemOf, slipstreamError } from './errors.ts'
 import type { DueDelivery } from './events.ts'
 import { Forwarder } from './forwarder.ts'
+import { FrameReader } from './frame-reader.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { Guard } from './guard.ts'
 import type { Hooks } from './hooks.ts'
@@ -28,7 +29,6 @@ import { Sightings } from './sightings.ts'
 import type { StateEntry, StateOutcome } from './state.ts'
 import type { RecipientKey, SavedRecipient, Store, StoreState } from './store.ts'
 import type { StoreHealth } from './store-health.ts'
-import { plainFrame } from './stored-message.ts'
 import { Subscribers } from './subscribers.ts'
 import { claimKnownTypes, UnknownTypes } from './unknown-types.ts'
 
@@ -134,7 +134,6 @@ export class Mesh {
       parts.store,
       {
         ...shared,
-        frame: (delivery) => plainFrame(delivery, instanceId),
         isStrict: ({ message }) => types.isStrict(message.type),
         spaces: () => types.replacing(),
         circuit: (url) => this.#dialers.find(({ peer }) => peer.url === url)?.circuit,
@@ -162,8 +161,9 @@ export class Mesh {
       ...{ hooks, runtime, log, types, entrance, admission, forwarder, group, requests: this.requests },
       ...{ schedule: this.#schedule, clocks: this.clocks, storeHealth, storeFailed, forwardingFailed },
     })
-    const receive = (text: string, bytes: number, link: Link) => this.journey.receive(text, bytes, link)
-    this.links = new Links({ instanceId, recipients: this.recipients, hooks, runtime, log, receive })
+    const reading = { journey: this.journey, types, hooks, runtime, log }
+    const reader = (link: Link) => new FrameReader(link, reading)
+    this.links = new Links({ instanceId, recipients: this.recipients, hooks, runtime, log, reader })
     this.#dialers = settings.peers.map((peer) => this.#dialer(peer))
     this.#sightings = new Sightings({ store: parts.store, runtime, log, linked: () => this.recipients.linked() })
     hooks.linkUp.tap('kernel', (link) => this.#sightings.note(link.recipient))

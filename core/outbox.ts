@@ -226,19 +226,19 @@ export class Outbox implements Deliverer {
     this.#watchdog.rest()
   }
 
-  #hasRoom(): boolean {
-    return this.#inFlight.hasRoom && this.#deferred.size < MAX_DEFERRED
+  #hasRoom({ codec }: Link): boolean {
+    return this.#inFlight.hasRoom(codec.window) && this.#deferred.size < MAX_DEFERRED
   }
 
   #fillWindow(link: Link): void {
-    while (this.#hasRoom()) {
+    while (this.#hasRoom(link)) {
       const delivery = this.#next()
       if (!delivery) break
       this.#watchdog.sending()
       this.#sender.send(link, delivery)
     }
     this.#sender.tell()
-    if (this.#backlog.wantsRefill && this.#hasRoom()) void this.#refill()
+    if (this.#backlog.wantsRefill && this.#hasRoom(link)) void this.#refill()
   }
 
   /** The next delivery that may go: its time has come and is not over, its id and its key are free. */

@@ -7,8 +7,6 @@ import type { PendingDelivery } from './store.ts'
 
 export interface SenderContext {
   readonly hooks: Hooks
-  /** The frame that carries a message from here to a plain recipient. */
-  frame(delivery: PendingDelivery): string
 }
 
 /** Puts deliveries of one recipient on its link, where they are in flight from then on. */
@@ -25,9 +23,7 @@ export class Sender {
   }
 
   send(link: Link, delivery: PendingDelivery): void {
-    const frame = this.#context.frame(delivery)
-    this.#inFlight.add(delivery, Buffer.byteLength(frame))
-    link.send(frame)
+    this.#inFlight.add(delivery, link.codec.deliver(delivery.message))
     this.#note(delivery, delivery.attempts.sends + 1)
   }
 
@@ -37,7 +33,7 @@ export class Sender {
       const flight = this.#inFlight.get(delivery.message.messageId)
       if (!flight) continue
       flight.sends++
-      link.send(this.#context.frame(flight.delivery))
+      link.codec.deliver(flight.delivery.message)
       this.#note(flight.delivery, flight.sends)
     }
     this.tell()

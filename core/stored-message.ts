@@ -3,7 +3,7 @@ import { DEFAULT_PRIORITY } from './protocol/fields.ts'
 import { linkLimits } from './protocol/limits.ts'
 import { scanMembers } from './protocol/scan.ts'
 import { fingerprint } from './protocol/text.ts'
-import type { PendingDelivery, StoredMessage } from './store.ts'
+import type { StoredMessage } from './store.ts'
 
 /** What is kept of a message to deliver it. */
 export function toStored(message: Message, seq: number, receivedAt: number): StoredMessage {
@@ -46,15 +46,4 @@ export function readStored(
 export function readSequence(text: string): Sequence {
   const dot = text.lastIndexOf('.')
   return { epoch: text.slice(0, dot), n: Number(text.slice(dot + 1)) }
-}
-
-/** The frame that carries a message to a plain recipient. */
-export function plainFrame({ message: { path, text } }: PendingDelivery, instanceId: string): string {
-  return hopFrame(path, text, instanceId)
-}
-
-/** A message's own text, with the hop fields of this instance put in front (§1). */
-export function hopFrame(path: readonly string[], text: string, instanceId: string): string {
-  const passed = path.length === 0 ? `"${instanceId}"` : `"${path.join('","')}","${instanceId}"`
-  return `{"sourceInstanceId":"${instanceId}","messagePath":[${passed}],${text.slice(1)}`
 }

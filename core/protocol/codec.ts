@@ -21,8 +21,8 @@ export interface Durable extends Answered {
   readonly messageId: string
   readonly clusterGroupId: string | undefined
   readonly status: 'stored' | 'duplicate'
-  /** How many it is for; undefined: the other end is not told. */
-  readonly recipients: number | undefined
+  /** How many it is for. */
+  readonly recipients: number
 }
 
 /** What the hop fields of a message said, where they stood beside its text. */
@@ -34,10 +34,10 @@ export interface Hop {
 }
 
 /**
- * `control` frames are answers and announcements, `bulk` frames messages: those of the first lane go ahead of those of the
- * second that still wait.
+ * What a frame is sent as: an answer or announcement (`control`), or a message (`bulk`). Control frames go ahead of bulk frames
+ * that still wait in this process; within its lane each frame keeps its place.
  */
-export type FrameLane = 'control' | 'bulk'
+export type Lane = 'control' | 'bulk'
 
 /** How one level of the protocol says things on one connection. What the journey, the outbox and the types know of levels. */
 export interface Codec {
@@ -49,9 +49,9 @@ export interface Codec {
   /** Sends a message that the other end is to acknowledge. Returns its size on the wire, in bytes. */
   deliver(message: OnItsWay): number
   /** Sends a message that nobody acknowledges: live traffic, or a request. */
-  pass(message: OnItsWay, lane: FrameLane): void
+  pass(message: OnItsWay, lane: Lane): void
   /** Sends a frame of the plain level that needs no hop fields. */
-  say(frame: string, lane: FrameLane): void
+  say(frame: string, lane: Lane): void
   acknowledge(durable: Durable): void
   refuse(what: Answered, refused: Refused): void
   /** What this end is, or what of it has changed. The plain level says nothing. */

@@ -1,4 +1,4 @@
-import type { Answered, Codec, Durable, FrameEvents, FrameLane, OnItsWay } from './codec.ts'
+import type { Answered, Codec, Durable, FrameEvents, Lane, OnItsWay } from './codec.ts'
 import { ProtocolFault } from './fault.ts'
 import { FrameWriter } from './frame-writer.ts'
 import type { Hello } from './hello.ts'
@@ -20,7 +20,9 @@ import { Sent } from './sent.ts'
 export interface LinkedCodecContext {
   /** Whose name ends the path of what is sent; undefined: paths stay as they are. */
   readonly name: string | undefined
-  send(frame: string, lane: FrameLane): void
+  /** Whether the other end is told for how many recipients a message is, and that it was there already. */
+  readonly tellsMore: boolean
+  send(frame: string, lane: Lane): void
   /** Runs a task at the end of this turn. */
   defer(task: () => void): void
   /** Of a text in UTF-8. */
@@ -44,7 +46,7 @@ interface Refusal {
 export class LinkedCodec implements Codec {
   readonly level = 'linked'
   readonly #context: LinkedCodecContext
-  readonly #writers: { readonly [Lane in FrameLane]: FrameWriter }
+  readonly #writers: { readonly [Name in Lane]: FrameWriter }
   readonly #sent = new Sent()
   #acks: { readonly number: number; readonly answer: Answer }[] = []
   #refusals: Refusal[] = []
@@ -53,7 +55,7 @@ export class LinkedCodec implements Codec {
 
   constructor(context: LinkedCodecContext) {
     this.#context = context
-    const writer = (lane: FrameLane) => new FrameWriter((frame) => context.send(frame, lane))
+    const writer = (lane: Lane) => new FrameWriter((frame) => context.send(frame, lane))
     this.#writers = { control: writer('control'), bulk: writer('bulk') }
   }
 
@@ -69,16 +71,16 @@ export class LinkedCodec implements Codec {
     return this.#message(this.#sent.add(message.messageId), message, 'bulk')
   }
 
-  pass(message: OnItsWay, lane: FrameLane): void {
+  pass(message: OnItsWay, lane: Lane): void {
     this.#message(0, message, lane)
   }
 
-  say(frame: string, lane: FrameLane): void {
+  say(frame: string, lane: Lane): void {
     this.#line(printMessage(0, [], frame), lane, endsFrame(frame))
   }
 
   acknowledge({ messageId, number = 0, status, recipients }: Durable): void {
-    const answer = recipients === undefined ? {} : { recipients, duplicate: status === 'duplicate' }
+    const answer = this.#context.tellsMore ? { recipients, duplicate: status === 'duplicate' } : {}
     if (number > 0) {
       this.#acks.push({ number, answer })
       this.#soon()
@@ -126,13 +128,13 @@ export class LinkedCodec implements Codec {
     this.#flushesSoon = false
   }
 
-  #message(number: number, { path, text }: OnItsWay, lane: FrameLane): number {
+  #message(number: number, { path, text }: OnItsWay, lane: Lane): number {
     const { name } = this.#context
     const passed = name === undefined ? path : [...path, name]
     return this.#line(printMessage(number, passed, text), lane, endsFrame(text))
   }
 
-  #line(line: string, lane: FrameLane, isLast = false): number {
+  #line(line: string, lane: Lane, isLast = false): number {
     const bytes = this.#context.byteLength(line)
     this.#writers[lane].add(line, bytes, isLast)
     this.#soon()

@@ -1,8 +1,18 @@
 import type { Link } from '../links.ts'
+import type { Hop } from './codec.ts'
 import { ProtocolFault } from './fault.ts'
 import type { FrameLimits } from './limits.ts'
 import { type Member, scanMembers } from './scan.ts'
 import { fingerprint } from './text.ts'
+
+/** The text of a message that came in, and its size. */
+export interface Incoming {
+  readonly text: string
+  readonly bytes: number
+  readonly hop: Hop | undefined
+}
+
+const NO_MEMBERS: ReadonlyMap<string, Member> = new Map()
 
 /**
  * What came in on a link, scanned and parsed, with nothing filled in or believed yet. `body` holds all top-level members
@@ -13,22 +23,40 @@ export class Received<Body = Readonly<Record<string, unknown>>> {
   readonly type: string
   readonly body: Body
   readonly text: string
-  /** Size of the frame on the wire. */
+  /** Size on the wire, without what stood beside the text. */
   readonly bytes: number
   readonly members: ReadonlyMap<string, Member>
+  /** What was said of its way beside its text; undefined where the hop fields stand in the text. */
+  readonly hop: Hop | undefined
   /** When it came in, by the clock that only grows, in milliseconds. */
   readonly arrivedAt: number
 
-  constructor(sender: Link, text: string, bytes: number, limits: FrameLimits, arrivedAt: number) {
+  /** Reads a message. Throws a `ProtocolFault`. */
+  static read(sender: Link, { text, bytes, hop }: Incoming, limits: FrameLimits, arrivedAt: number): Received {
     if (bytes > limits.maxBytes) throw new ProtocolFault('TOO_LARGE', `larger than ${limits.maxBytes} bytes`)
-    this.sender = sender
-    this.text = text
-    this.bytes = bytes
-    this.arrivedAt = arrivedAt
-    this.members = scanMembers(text, limits.maxDepth)
+    const members = scanMembers(text, limits.maxDepth)
     const body = parse(text)
-    this.type = typeOf(body)
-    this.body = deepFreeze(body) as Body
+    return new Received(sender, { text, bytes, hop, members, type: typeOf(body), body }, arrivedAt)
+  }
+
+  /** What a line of the linked level says in a few bytes, as a message of the plain level says it. It has no text. */
+  static said(sender: Link, type: string, body: object, arrivedAt: number): Received {
+    return new Received(sender, { text: '', bytes: 0, hop: undefined, members: NO_MEMBERS, type, body }, arrivedAt)
+  }
+
+  private constructor(
+    sender: Link,
+    read: Incoming & { readonly members: ReadonlyMap<string, Member>; readonly type: string; readonly body: object },
+    arrivedAt: number,
+  ) {
+    this.sender = sender
+    this.type = read.type
+    this.body = deepFreeze(read.body) as Body
+    this.text = read.text
+    this.bytes = read.bytes
+    this.members = read.members
+    this.hop = read.hop
+    this.arrivedAt = arrivedAt
     Object.freeze(this)
   }
 

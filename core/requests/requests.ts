@@ -14,7 +14,6 @@ import { Route } from '../route.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { stampOf } from '../state/audience.ts'
 import type { StateReader } from '../state.ts'
-import { hopFrame } from '../stored-message.ts'
 import { type Consistency, type Finding, printFindings } from './finding.ts'
 import { OpenRequest } from './open-request.ts'
 import { readReply } from './reply.ts'
@@ -127,11 +126,10 @@ export class Requests {
     this.#look(request)
   }
 
-  #ask(request: OpenRequest, { path, text }: Message, links: readonly Link[]): void {
+  #ask(request: OpenRequest, message: Message, links: readonly Link[]): void {
     const linked = links.filter((link) => link.recipient !== undefined)
     request.ask(linked)
-    const frame = hopFrame(path, text, this.#context.instanceId)
-    for (const link of linked) link.send(frame, 'control')
+    for (const link of linked) link.codec.pass(message, 'control')
   }
 
   /** Who is asked: this instance, if it is meant and can answer; neighbours, by the rules that hold for any message. */

@@ -1,4 +1,4 @@
-import type { Acknowledgement, Kernel, Plugin } from '../../core/index.ts'
+import type { Plugin } from '../../core/index.ts'
 
 declare module '../../core/index.ts' {
   interface MessageTypes {
@@ -30,20 +30,8 @@ export function ack(): Plugin {
         },
       })
       kernel.hooks.ack.tap((acknowledgements) => {
-        for (const one of acknowledgements) one.sender.send(ackFrame(one, kernel), 'control')
+        for (const one of acknowledgements) one.sender.codec.acknowledge(one)
       })
     },
   }
-}
-
-/** All members of the deployed system's ACK. Ids need no escaping. The path begins anew with the one who acknowledges. */
-export function ackFrame(
-  { messageId, clusterGroupId, status, recipients }: Omit<Acknowledgement, 'sender' | 'type' | 'message' | 'arrivedAt'>,
-  { instanceId }: Pick<Kernel, 'instanceId'>,
-): string {
-  const group = clusterGroupId === undefined ? '' : `,"clusterGroupId":"${clusterGroupId}"`
-  return (
-    `{"type":"ACK","messageId":"${messageId}","originInstanceId":"${instanceId}","sourceInstanceId":"${instanceId}",` +
-    `"messagePath":["${instanceId}"]${group},"status":"${status}","recipients":${recipients}}`
-  )
 }

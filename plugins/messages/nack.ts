@@ -50,13 +50,12 @@ export function nack(): Plugin {
         const { sender, code, reason, detail = reason, type = 'unknown' } = refusal
         kernel.log.debug('refused', { peer: sender.peer ?? sender.id, code, reason: detail, type })
         // Two instances that disagree about NACKs must not answer each other for ever.
-        if (type !== 'NACK') sender.send(frame(refusal), 'control')
+        if (type !== 'NACK') sender.codec.refuse(refusal, withAdvice(refusal))
       })
     },
   }
 }
 
-function frame({ messageId, code, reason, retryable, retryAfterMs = RETRY_AFTER_MS }: Refusal): string {
-  const advice = retryable ? { retryAfterMs } : {}
-  return JSON.stringify({ type: 'NACK', messageId, code, reason, retryable, ...advice })
+function withAdvice({ code, reason, retryable, retryAfterMs = RETRY_AFTER_MS }: Refusal) {
+  return { code, reason, retryable, ...(retryable && { retryAfterMs }) }
 }

@@ -1,5 +1,4 @@
 import { type Message, type Plugin, ProtocolFault, type Received, type Subscription } from '../../core/index.ts'
-import { ackFrame } from './ack.ts'
 
 declare module '../../core/index.ts' {
   interface MessageTypes {
@@ -50,10 +49,8 @@ export function subscribe(): Plugin {
           }
           const messageId = received.string('messageId')
           if (messageId === undefined) return
-          sender.send(
-            ackFrame({ messageId, clusterGroupId: undefined, status: 'stored', recipients: 0 }, kernel),
-            'control',
-          )
+          const number = received.hop?.number
+          sender.codec.acknowledge({ messageId, number, clusterGroupId: undefined, status: 'stored', recipients: 0 })
         },
       })
       kernel.hooks.route.tap((route, message) => {

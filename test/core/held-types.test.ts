@@ -10,7 +10,7 @@ import {
 } from '../../core/index.ts'
 import { DurableRecipient } from '../../core/recipient.ts'
 import { ManualRuntime } from './manual-runtime.ts'
-import { delivery, linkTo, RecordingLog } from './support.ts'
+import { delivery, linkTo, RecordingLog, sendingIds } from './support.ts'
 
 const BOUND = 100_000
 
@@ -38,7 +38,6 @@ function outboxTo({ strict = false } = {}) {
     { name: 'b', role: 'instance', tags: [], clusterGroupId: undefined, url: undefined, key: 1, ...unseen },
     {
       ...{ store, runtime, hooks, log: new RecordingLog(), retryDelayMs: 5_000 },
-      frame: ({ message }) => message.messageId,
       isStrict: () => strict,
       mayDeliver: () => true,
       circuit: () => undefined,
@@ -55,7 +54,7 @@ function outboxTo({ strict = false } = {}) {
     }
   })
   const fail = (messageId: string) => outbox.refuse(messageId, { retryable: true, error: '' })
-  const { link, near } = linkTo({ instanceId: 'b', role: 'instance' })
+  const { link, near } = linkTo({ instanceId: 'b', role: 'instance' }, sendingIds())
   outbox.attach(link)
   /** Lets everything come to rest that needs no time. */
   const rest = async () => {
@@ -195,7 +194,7 @@ describe('held types', () => {
     held.hold('SK')
     await rest()
     outbox.detach()
-    outbox.attach(linkTo({ instanceId: 'b', role: 'instance' }).link)
+    outbox.attach(linkTo({ instanceId: 'b', role: 'instance' }, sendingIds()).link)
     await rest()
     expect(sent).to.deep.equal(names(1))
     expect(held.waiting('SK')).to.equal(2)

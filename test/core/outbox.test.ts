@@ -2,9 +2,10 @@ import { expect } from 'chai'
 import { createHooks } from '../../core/hooks.ts'
 import type { DueDelivery, Forwarding, LanePlaces, RecipientRecord, Store } from '../../core/index.ts'
 import { DEFAULT_PRIORITY } from '../../core/protocol/fields.ts'
+import type { Window } from '../../core/protocol/limits.ts'
 import { DurableRecipient } from '../../core/recipient.ts'
 import { ManualRuntime, settle } from './manual-runtime.ts'
-import { delivery, instance, linkTo, RecordingLog } from './support.ts'
+import { delivery, instance, linkTo, RecordingLog, sendingIds } from './support.ts'
 
 const RETRY_DELAY_MS = 5_000
 
@@ -13,8 +14,8 @@ const peer: RecipientRecord = {
   lastSeenAt: 0,
 }
 
-/** The outbox of one recipient, with time that the test moves. Each frame is its message's id. */
-function outboxTo({ stored = [] as number[], bytes = 0, mayDeliver = (): boolean => true } = {}) {
+/** The outbox of one recipient, with time that the test moves. */
+function outboxTo({ stored = [] as number[], mayDeliver = (): boolean => true } = {}) {
   const runtime = new ManualRuntime()
   const hooks = createHooks()
   const decided = new WeakSet<DueDelivery>()
@@ -33,7 +34,6 @@ function outboxTo({ stored = [] as number[], bytes = 0, mayDeliver = (): boolean
       hooks,
       log: new RecordingLog(),
       retryDelayMs: RETRY_DELAY_MS,
-      frame: ({ message }) => message.messageId.padEnd(bytes),
       isStrict: () => false,
       circuit: () => undefined,
       spaces: () => new Map(),
@@ -59,9 +59,12 @@ function offer({ outbox }: Subject, ...seqs: number[]): void {
   outbox.pump()
 }
 
-/** Links it, and resolves to the list of what is sent on that link. */
-async function link({ outbox }: Subject): Promise<string[]> {
-  const { link, near } = linkTo({ instanceId: 'b', role: 'instance' })
+/** Links it, and resolves to the list of what is sent on that link: the ids of messages, each padded to that size. */
+async function link({ outbox }: Subject, bytes = 0, window?: Window): Promise<string[]> {
+  const { link, near } = linkTo({ instanceId: 'b', role: 'instance' }, (near) => ({
+    ...sendingIds(bytes)(near),
+    ...(window && { window }),
+  }))
   outbox.attach(link)
   await settle()
   return near.sent
@@ -91,8 +94,8 @@ describe('an outbox', () => {
   })
 
   it('has a megabyte in flight at most, but always one message', async () => {
-    const subject = outboxTo({ bytes: 600 * 1024 })
-    const sent = await link(subject)
+    const subject = outboxTo()
+    const sent = await link(subject, 600 * 1024)
     offer(subject, 1, 2, 3)
     expect(sent).to.have.length(2)
     subject.outbox.settle('m-1')
@@ -100,10 +103,26 @@ describe('an outbox', () => {
     subject.outbox.pump()
     expect(sent).to.have.length(3)
 
-    const large = outboxTo({ bytes: 2 * 1024 * 1024 })
-    const each = await link(large)
+    const large = outboxTo()
+    const each = await link(large, 2 * 1024 * 1024)
     offer(large, 1, 2)
     expect(each).to.have.length(1)
+  })
+
+  it('has as much in flight as the recipient grants, and nothing when it grants nothing', async () => {
+    for (const [messages, bytes, expected] of [
+      [100, 1024, 100],
+      [200, 18, 6],
+      [1, 1, 1],
+      [3, 0, 1],
+      [0, 1024, 0],
+      [9_000, 9_000_000, 2_048],
+    ] as const) {
+      const subject = outboxTo()
+      const sent = await link(subject, 3, { messages, bytes })
+      offer(subject, ...Array.from({ length: expected + 1 }, (_, at) => at + 1))
+      expect(sent).to.have.length(expected)
+    }
   })
 
   it('sends nothing, and lets nothing become due, while there is no link', async () => {
@@ -138,7 +157,7 @@ describe('an outbox', () => {
 
   it('declares due what was not acknowledged within the retry delay, once; after another delay it closes the link', async () => {
     const subject = outboxTo()
-    const { link, near } = linkTo({ instanceId: 'b', role: 'instance' })
+    const { link, near } = linkTo({ instanceId: 'b', role: 'instance' }, sendingIds())
     subject.outbox.attach(link)
     offer(subject, 1, 2)
     await subject.runtime.advance(RETRY_DELAY_MS - 1)
@@ -154,7 +173,7 @@ describe('an outbox', () => {
 
   it('blames nobody whom this side does not read from: the time to answer begins anew when it listens again', async () => {
     const subject = outboxTo()
-    const { link, near } = linkTo({ instanceId: 'b', role: 'instance' })
+    const { link, near } = linkTo({ instanceId: 'b', role: 'instance' }, sendingIds())
     subject.outbox.attach(link)
     offer(subject, 1, 2, 3)
     subject.outbox.settle('m-2')

@@ -1,17 +1,38 @@
-import type { Introduction, Log, LogFields, LogLevel, Message } from '../../core/index.ts'
+import type { Connection, Introduction, Lane, Log, LogFields, LogLevel, Message } from '../../core/index.ts'
 import { Link } from '../../core/links.ts'
+import type { Codec } from '../../core/protocol/codec.ts'
 import { DEFAULT_PRIORITY } from '../../core/protocol/fields.ts'
 import { entryLimits, linkLimits } from '../../core/protocol/limits.ts'
+import { PlainCodec } from '../../core/protocol/plain.ts'
 import { Received } from '../../core/protocol/received.ts'
 import type { Attempts, PendingDelivery, StoredMessage } from '../../core/store.ts'
 import { introduction, memoryPair } from '../support/memory-pair.ts'
 
 /** A link to somebody who says that of itself, and its two ends. */
-export function linkTo(remote: Partial<Introduction> = {}) {
+export function linkTo(
+  remote: Partial<Introduction> = {},
+  overrides: (near: Connection) => Partial<Codec> = () => ({}),
+) {
   const says = introduction(remote)
   const [near, far] = memoryPair(introduction({ instanceId: 'here', role: 'instance' }), says)
-  return { link: new Link('link-1', 'in', near, says.instanceId, 0), near, far }
+  const send = (frame: string, lane: Lane) => near.send(frame, lane)
+  const plain = new PlainCodec({ instanceId: 'here', send, byteLength: (text) => Buffer.byteLength(text) })
+  const codec = Object.assign(plain, overrides(near))
+  return {
+    link: new Link({ id: 'link-1', direction: 'in', connection: near, peer: says.instanceId, now: 0, codec }),
+    ...{ near, far },
+  }
 }
+
+/** What it is to acknowledge goes out as its id, that long, so that tests can tell at a glance. */
+export const sendingIds =
+  (bytes = 0) =>
+  (near: Connection): Partial<Codec> => ({
+    deliver({ messageId }) {
+      near.send(messageId.padEnd(bytes))
+      return Math.max(bytes, messageId.length)
+    },
+  })
 
 export const client = (name?: string) => linkTo({ instanceId: name }).link
 export const instance = (name: string) => linkTo({ instanceId: name, role: 'instance' }).link
@@ -19,7 +40,7 @@ export const instance = (name: string) => linkTo({ instanceId: name, role: 'inst
 export function receivedFrom(sender: Link, message: object | string): Received {
   const text = typeof message === 'string' ? message : JSON.stringify(message)
   const limits = sender.role === 'client' ? entryLimits : linkLimits
-  return new Received(sender, text, Buffer.byteLength(text), limits, 0)
+  return Received.read(sender, { text, bytes: Buffer.byteLength(text), hop: undefined }, limits, 0)
 }
 
 /** What is thrown, or rejected with, as the kind of error that it must be. */

@@ -1,16 +1,17 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import type { FrameEvents, FrameLane } from '../../../core/protocol/codec.ts'
+import type { FrameEvents, Lane } from '../../../core/protocol/codec.ts'
 import { MAX_LINES, MAX_LINKED_FRAME_BYTES, PLAIN_WINDOW } from '../../../core/protocol/limits.ts'
 import { LinkedCodec } from '../../../core/protocol/linked.ts'
 import { Sent } from '../../../core/protocol/sent.ts'
 
 /** One end, with what it has sent and what it was told. Its turn ends when the test says so. */
-function end(name: string | undefined = 'aws-1') {
-  const frames: { readonly frame: string; readonly lane: FrameLane }[] = []
+function end(name: string | undefined = 'aws-1', tellsMore = true) {
+  const frames: { readonly frame: string; readonly lane: Lane }[] = []
   const tasks: (() => void)[] = []
   const codec = new LinkedCodec({
     name,
+    tellsMore,
     send: (frame, lane) => void frames.push({ frame, lane }),
     defer: (task) => void tasks.push(task),
     byteLength: (text) => Buffer.byteLength(text),
@@ -49,7 +50,7 @@ const message = (messageId: string, text = `{"messageId":"${messageId}"}`, path:
   path,
   text,
 })
-const durable = (number: number, recipients?: number, status: 'stored' | 'duplicate' = 'stored') => ({
+const durable = (number: number, recipients = 1, status: 'stored' | 'duplicate' = 'stored') => ({
   ...{ messageId: `m-${number}`, clusterGroupId: undefined, number, recipients, status },
 })
 const BUSY = { code: 'BUSY', reason: 'wait', retryable: true, retryAfterMs: 100 }
@@ -87,7 +88,7 @@ describe('a linked connection', () => {
     const [control, bulk] = endTurn()
     expect(control?.lane).to.equal('control')
     expect(control?.frame.split('\n').sort()).to.deep.equal([
-      'A 1-3,4-5/2,6/2d',
+      'A 1-3/1,4-5/2,6/2d',
       'A =sub-1/0',
       'C 10 20',
       'N * INVALID_MESSAGE - no',
@@ -96,6 +97,12 @@ describe('a linked connection', () => {
       'P 1700 2',
     ])
     expect(bulk).to.deep.equal({ lane: 'bulk', frame: 'M1 shop-1,aws-1 {"messageId":"m-1"}' })
+  })
+
+  it('tells an instance no more of messages than that they are durable', () => {
+    const { codec, endTurn } = end('aws-1', false)
+    for (const number of [1, 2, 3]) codec.acknowledge(durable(number, number, number === 3 ? 'duplicate' : 'stored'))
+    expect(endTurn()).to.deep.equal([{ lane: 'control', frame: 'A 1-3' }])
   })
 
   it('tells which messages were acknowledged or refused, each once, and overlooks numbers that it never sent', () => {
