@@ -15,6 +15,9 @@ import { readStored } from './stored-message.ts'
 const NOT_A_PUBLISHERS = new Set([...HOP_FIELDS, ...ORIGIN_FIELDS])
 const NOT_A_PUBLISHERS_NOR_ITS_KEY = new Set([...NOT_A_PUBLISHERS, 'orderingKey'])
 
+const STALE =
+  'its version is older than what is remembered of deleted keys; publish it again with one of now, or without'
+
 const sequencePattern = /^([A-Za-z0-9_-]{1,64})\.([1-9][0-9]{0,14})$/
 
 /**
@@ -27,6 +30,7 @@ export class Admission {
   readonly #epoch: string
   readonly #clock: HybridClock
   readonly #runtime: Runtime
+  readonly #isLate: (type: string, version: string) => boolean
   #sequence: number
 
   constructor(self: {
@@ -36,6 +40,8 @@ export class Admission {
     lastSequence: number
     clock: HybridClock
     runtime: Runtime
+    /** Whether a write of that type and version could not be applied any more. */
+    isLate: (type: string, version: string) => boolean
   }) {
     this.#instanceId = self.instanceId
     this.#clusterGroupId = self.clusterGroupId
@@ -43,6 +49,7 @@ export class Admission {
     this.#sequence = self.lastSequence
     this.#clock = self.clock
     this.#runtime = self.runtime
+    this.#isLate = self.isLate
   }
 
   /** Throws a `ProtocolFault` when the message contradicts the protocol. */
@@ -83,6 +90,8 @@ export class Admission {
 
   #enter(received: Received, type: AnyMessageType | undefined): Message {
     const { text, members, sender } = received
+    const given = received.string('version')
+    if (given !== undefined && this.#isLate(received.type, given)) throw new ProtocolFault('STALE', STALE)
     const { messageId, clusterGroupId, orderingKey, ownKey } = this.#named(received, type)
     const n = ++this.#sequence
     const version = this.#versionOf(received) ?? this.#clock.stamp()

@@ -3,6 +3,7 @@ import type { Guard } from './guard.ts'
 import type { Hooks } from './hooks.ts'
 import type { Message } from './message.ts'
 import type { ApplyContext } from './message-type.ts'
+import type { Lateness } from './state/lateness.ts'
 import { TrackedState } from './state/type-state.ts'
 import type { StateBackend } from './state.ts'
 import type { TypeRegistry } from './type-registry.ts'
@@ -12,6 +13,7 @@ export interface ApplierContext {
   readonly hooks: Hooks
   readonly guard: Guard
   readonly state: StateBackend | undefined
+  readonly lateness: Lateness
   /** The state cannot be trusted any more. */
   readonly fail: (error: Error) => void
 }
@@ -35,11 +37,11 @@ export class Applier {
    * or when it takes too long.
    */
   async apply(name: string, messages: readonly Message[]): Promise<ReadonlySet<Message>> {
-    const { types, hooks, guard, state, fail } = this.#context
+    const { types, hooks, guard, state, lateness, fail } = this.#context
     const type = types.stored(name)
     const owner = types.owner(name)
     if (!owner || !this.applies(name)) return NONE
-    const view = state && new TrackedState(state, types.spaceOf(name))
+    const view = state && new TrackedState(state, types.spaceOf(name), lateness)
     try {
       await guard.call(owner.name, `apply of ${name}`, () =>
         type?.apply?.(messages as readonly Message<never>[], contextOf(name, view)),

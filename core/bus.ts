@@ -208,6 +208,7 @@ class SlipstreamBus implements Bus {
       instanceId: () => this.instanceId,
       epoch: () => this.#running.epoch,
       joinState: (entries) => this.#running.joinState(entries),
+      upkeep: () => this.#running.upkeep,
       recipients: () => this.recipients(),
       everyone: () => this.#running.recipients,
       clocks: () => this.#running.clocks,

@@ -84,8 +84,9 @@ export { defaultSettings, type Settings } from './settings.ts'
 export { type Bearer, isForBearer, isForSome, partOf, publicPart, stampOf } from './state/audience.ts'
 export { bucketOf, type Digest, digestOf, digestOfMember, NO_DIGEST, xor } from './state/digest.ts'
 export { isSameEntry, type Joined, type JoinedBy, type JoinTexts, join, weightsOf } from './state/join.ts'
-export { isLive, remembers, tombstonesIn, withoutTombstones } from './state/tombstones.ts'
+export { isLive, remembers, tombstonesIn, withoutTombstones, withoutUnmatched } from './state/tombstones.ts'
 export type { MemberChange, StateChange, TypeState } from './state/type-state.ts'
+export type { StateUpkeep } from './state/upkeep.ts'
 export {
   BUCKETS,
   SHARED_SPACE,

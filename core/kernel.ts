@@ -15,6 +15,7 @@ import type { Recipients } from './recipients.ts'
 import type { Replies } from './requests/requests.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
+import type { StateUpkeep } from './state/upkeep.ts'
 import type { Collapsed, Store, Weighed } from './store.ts'
 import type { Subscribers } from './subscribers.ts'
 import type { Span, Windows } from './windows.ts'
@@ -34,6 +35,7 @@ export interface KernelContext {
   readonly instanceId: () => string
   readonly epoch: () => string
   readonly joinState: Kernel['joinState']
+  readonly upkeep: () => StateUpkeep
   readonly draining: () => boolean
   readonly recipients: () => readonly Recipient[]
   readonly everyone: () => Recipients
@@ -70,6 +72,9 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
       return context.epoch()
     },
     joinState: context.joinState,
+    get stateUpkeep() {
+      return context.upkeep()
+    },
     get draining() {
       return context.draining()
     },

@@ -26,6 +26,8 @@ import { Schedule } from './schedule.ts'
 import { SELF, SelfRecipient } from './self.ts'
 import type { Settings } from './settings.ts'
 import { Sightings } from './sightings.ts'
+import { Lateness } from './state/lateness.ts'
+import { type StateUpkeep, stateUpkeep } from './state/upkeep.ts'
 import type { StateEntry, StateOutcome } from './state.ts'
 import type { RecipientKey, SavedRecipient, Store, StoreState } from './store.ts'
 import type { StoreHealth } from './store-health.ts'
@@ -66,6 +68,7 @@ export class Mesh {
   readonly epoch: string
   readonly journey: Journey
   readonly requests: Requests
+  readonly upkeep: StateUpkeep
   readonly subscribers: Subscribers
   readonly addresses: string[] = []
   readonly #context: MeshContext
@@ -73,6 +76,7 @@ export class Mesh {
   readonly #schedule: Schedule
   readonly #dialers: readonly Dialer[]
   readonly #sightings: Sightings
+  readonly #lateness = new Lateness()
 
   /** Opens the store and the state, and calls to mind whom the store remembers. No socket is opened yet. */
   static async open(context: MeshContext): Promise<Mesh> {
@@ -111,11 +115,23 @@ export class Mesh {
     this.#store = parts.store
     this.instanceId = instanceId
     this.epoch = epoch
+    this.upkeep = stateUpkeep({
+      lateness: this.#lateness,
+      backend: () => parts.state ?? missingState(),
+      failed: (error) => this.#stateFailed(error),
+    })
     const clock = new HybridClock(runtime, instanceId, lastVersion)
     this.clock = clock
     const mayDeliver = () => !group.isBehind
     const shared = { store: parts.store, runtime, hooks, log, retryDelayMs, decided, mayDeliver }
-    const applier = new Applier({ types, hooks, guard, state: parts.state, fail: context.fail })
+    const applier = new Applier({
+      types,
+      hooks,
+      guard,
+      state: parts.state,
+      lateness: this.#lateness,
+      fail: context.fail,
+    })
     const settle = (recipient: RecipientKey, seq: number, superseded: boolean) => {
       group.settle(superseded ? { recipient, seq, superseded } : { recipient, seq })
     }
@@ -144,7 +160,8 @@ export class Mesh {
     const between = group.between.bind(group)
     this.subscribers = new Subscribers({ store: parts.store, recipients: this.recipients, between, fail: context.fail })
     group.whenCaughtUp(() => this.recipients.pump())
-    const admission = new Admission({ instanceId, clusterGroupId, epoch, lastSequence, clock, runtime })
+    const isLate = (type: string, version: string) => types.deletes(type) && this.#lateness.isLate(version)
+    const admission = new Admission({ instanceId, clusterGroupId, epoch, lastSequence, clock, runtime, isLate })
     const forwarder = new Forwarder({ instanceId, recipients: this.recipients, types, applier, runtime })
     const storeFailed = (error: unknown) => this.#storeFailed(error)
     const forwardingFailed = (error: unknown) => this.#forwardingFailed(error)
@@ -203,7 +220,7 @@ export class Mesh {
 
   /** Joins what another instance holds. The clock follows it; what is too far ahead of it is left out. */
   async joinState(entries: readonly StateEntry[]): Promise<readonly (StateOutcome | 'ahead')[]> {
-    const { parts, fail } = this.#context
+    const { parts } = this.#context
     const inTime = entries.filter(({ version }) => this.clock.dueAt(version) === undefined)
     for (const { version } of inTime) this.clock.observe(version)
     try {
@@ -211,7 +228,7 @@ export class Mesh {
       const outcomes = new Map(joined.map((outcome, index) => [inTime[index], outcome]))
       return entries.map((entry) => outcomes.get(entry) ?? 'ahead')
     } catch (error) {
-      if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') fail(error as Error)
+      this.#stateFailed(error)
       throw error
     }
   }
@@ -306,11 +323,20 @@ export class Mesh {
     if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') fail(error as Error)
   }
 
+  /** What can be trusted no more ends the instance. */
+  #stateFailed(error: unknown): void {
+    if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') this.#context.fail(error as Error)
+  }
+
   /** The messages are on disk: everyone's outbox finds there what it was not offered. */
   #forwardingFailed(error: unknown): void {
     this.#context.parts.log.error('forwarding failed', { reason: problemOf(error), error })
     this.recipients.doubt()
   }
+}
+
+function missingState(): never {
+  throw slipstreamError('SLP_STATE_FAILED', ['no plugin keeps it'])
 }
 
 function transportFor(url: string, transports: readonly Transport[]): Transport {

@@ -13,6 +13,7 @@ import type { Recipient } from './recipient.ts'
 import type { Replies } from './requests/requests.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
+import type { StateUpkeep } from './state/upkeep.ts'
 import type { StateBackend, StateEntry, StateOutcome, StateReader } from './state.ts'
 import type { Collapsed, LedgerRow, Purged, PurgeLimits, Shed, Store, StoreStatistics, Weighed } from './store.ts'
 import type { Subscription } from './subscription.ts'
@@ -73,6 +74,8 @@ export interface Kernel {
    * messages. What is ahead of it by more than a minute is left out: `ahead`.
    */
   joinState(entries: readonly StateEntry[]): Promise<readonly (StateOutcome | 'ahead')[]>
+  /** How instances come to hold the same, and forget what was deleted. Known from `start` on. */
+  readonly stateUpkeep: StateUpkeep
   /** Every recipient that is known, connected or not; a fresh list. */
   recipients(): readonly Recipient[]
   /** Every connection that is open and identified. */

@@ -30,9 +30,10 @@ export interface StateBackend {
 
   /**
    * Puts `next` in the place of the entry of its key if that still is `expected` (undefined: there is none), and resolves
-   * to whether it was. Kept as surely as what is joined.
+   * to whether it was. Without a `next`, the key is one that was never written. Kept as surely as what is joined.
    */
   swap(expected: StateEntry | undefined, next: StateEntry): Promise<boolean>
+  swap(expected: StateEntry, next: undefined): Promise<boolean>
 
   /**
    * A digest for each of the `BUCKETS`: the digests of all entries in it (`state/digest.ts`), taken together by XOR. Two
@@ -57,9 +58,16 @@ export interface StateBackend {
 
   /**
    * Forgets tombstones, removed members and floors from before that version, of `limit` keys at most; resolves to how many
-   * keys that were. Digests stay as they are. Whoever calls it knows that no older write is still on its way.
+   * keys that were. What is for some only (`state/audience.ts`) is not forgotten. Digests stay as they are. Whoever calls it
+   * knows that no older write is still on its way.
    */
   purgeTombstones(beforeVersion: string, limit: number): Promise<number>
+
+  /** What was noted last under that name; undefined when nothing was. Notes are no entries, and lost only together with them. */
+  note(name: string): Promise<string | undefined>
+
+  /** Notes a text under a name, in the place of the one before. Kept as surely as what is joined. */
+  keepNote(name: string, text: string): Promise<void>
 
   /** Figures for metrics and health. Cheap: never a scan. */
   statistics(): StateStatistics

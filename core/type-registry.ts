@@ -61,6 +61,11 @@ export class TypeRegistry {
     return merge !== undefined || join !== undefined || space !== undefined
   }
 
+  /** Whether its writes may be older than what was deleted meanwhile: those of a type that joins its texts never are. */
+  deletes(name: string): boolean {
+    return this.keepsState(name) && this.#types.get(name)?.type.join === undefined
+  }
+
   /** Types of which the newest message of a key replaces the others entirely, each with the space whose keys it writes. */
   replacing(): Spaces {
     const replacing = this.names().filter((name) => this.#types.get(name)?.type.merge === 'newest')

@@ -1,4 +1,6 @@
-import type { StateEntry } from '../state.ts'
+import type { StateEntry, WeightedMember } from '../state.ts'
+import { isForSome } from './audience.ts'
+import { later } from './join.ts'
 
 /** Whether anybody who reads the key finds something. */
 export function isLive(entry: StateEntry): boolean {
@@ -17,12 +19,44 @@ export function remembers(entry: StateEntry): boolean {
   return tombstonesIn(entry) > 0 || (entry.shape === 'weights' && entry.floor !== '')
 }
 
-/** What is left of an entry without what is remembered of things gone before that version: the same entry when nothing goes. */
+/**
+ * What is left of an entry without what is remembered of things gone before that version: the same entry when nothing goes.
+ * What is for some only stays.
+ */
 export function withoutTombstones(entry: StateEntry, beforeVersion: string): StateEntry | undefined {
-  if (entry.shape === 'tombstone') return entry.version < beforeVersion ? undefined : entry
+  const goes = (version: string) => version < beforeVersion && !isForSome(version)
+  if (entry.shape === 'tombstone') return goes(entry.version) ? undefined : entry
   if (entry.shape !== 'weights') return entry
-  const members = entry.members.filter(({ weight, version }) => weight !== null || version >= beforeVersion)
-  const floor = entry.floor < beforeVersion ? '' : entry.floor
+  const members = entry.members.filter(({ weight, version }) => weight !== null || !goes(version))
+  return withMembers(entry, members, goes(entry.floor) ? '' : entry.floor)
+}
+
+/**
+ * What is left of an entry of somebody who was away while others may have forgotten what was deleted before that version, if
+ * `other` is what they hold of the key. Whatever is older must stand there as well: they may have deleted what does not. An
+ * `own` value is never deleted, and what is for some only is nothing that others must hold.
+ */
+export function withoutUnmatched(
+  entry: StateEntry,
+  other: StateEntry | undefined,
+  beforeVersion: string,
+): StateEntry | undefined {
+  const left = withoutTombstones(entry, beforeVersion)
+  const isSafe = (version: string) => version >= beforeVersion || isForSome(version)
+  if (!left || left.shape === 'own' || (other && other.shape !== 'weights')) return left
+  if (left.shape !== 'weights') return other || isSafe(left.version) ? left : undefined
+  const matched = new Set(other?.members.map(({ member }) => member))
+  const members = left.members.filter(({ member, version }) => matched.has(member) || isSafe(version))
+  return withMembers(left, members, left.floor)
+}
+
+/** The same entry when it has these; undefined when there is nobody left. */
+function withMembers(
+  entry: Extract<StateEntry, { shape: 'weights' }>,
+  members: readonly WeightedMember[],
+  floor: string,
+): StateEntry | undefined {
   if (members.length === entry.members.length && floor === entry.floor) return entry
-  return members.length === 0 ? undefined : { ...entry, members, floor }
+  if (members.length === 0) return undefined
+  return { ...entry, members, floor, version: members.map(({ version }) => version).reduce(later) }
 }

@@ -3,6 +3,7 @@ import type { StateBackend, StateEntry, StateOutcome } from '../state.ts'
 import { versionOf, versionOfBoth } from './audience.ts'
 import { bodyText } from './body-text.ts'
 import { weightsOf } from './join.ts'
+import type { Lateness } from './lateness.ts'
 import { update } from './update.ts'
 
 /** The state as one message type writes it: the keys of its space. */
@@ -52,11 +53,13 @@ export interface MemberChange {
 export class TrackedState implements TypeState<never> {
   readonly #backend: StateBackend
   readonly #space: string
+  readonly #lateness: Lateness
   readonly #said: Said[] = []
 
-  constructor(backend: StateBackend, space: string) {
+  constructor(backend: StateBackend, space: string, lateness: Lateness) {
     this.#backend = backend
     this.#space = space
+    this.#lateness = lateness
   }
 
   /** Messages of which nothing holds, whatever keys they spoke of, because something newer was there. */
@@ -115,14 +118,20 @@ export class TrackedState implements TypeState<never> {
     return entry
   }
 
-  /** Joins what each of the messages says; nothing is what one says of no member. */
+  /** Joins what each of the messages says, unless it is too late; nothing is what one says of no member. */
   async #join(
     messages: readonly Message[],
     deltas: readonly (StateEntry | undefined)[],
   ): Promise<readonly StateOutcome[]> {
-    const joined = await this.#backend.join(deltas.filter((delta) => delta !== undefined))
+    const said = deltas.filter((delta) => delta !== undefined)
+    const late = new Set(said.filter(({ shape, version }) => shape !== 'own' && this.#lateness.isLate(version)))
+    const inTime = said.filter((delta) => !late.has(delta))
+    const joined = await this.#lateness.during(this.#backend.join(inTime))
     let next = 0
-    const outcomes = deltas.map((delta) => (delta ? (joined[next++] as StateOutcome) : 'applied'))
+    const outcomes = deltas.map((delta) => {
+      if (!delta) return 'applied'
+      return late.has(delta) ? 'superseded' : (joined[next++] as StateOutcome)
+    })
     this.#said.push({ messages, outcomes })
     return outcomes
   }

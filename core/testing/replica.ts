@@ -8,6 +8,7 @@ import type { Answer } from '../message-type.ts'
 import { Parts } from '../parts.ts'
 import type { Plugin } from '../plugin.ts'
 import { defaultSettings } from '../settings.ts'
+import { Lateness } from '../state/lateness.ts'
 import type { StateBackend, StateEntry, StateKey } from '../state.ts'
 import { readStored } from '../stored-message.ts'
 import { ManualRuntime } from './manual-runtime.ts'
@@ -35,7 +36,7 @@ export class Replica {
     return new Replica(
       backend,
       parts,
-      new Applier({ types: parts.types, hooks, guard, state: backend, fail: () => {} }),
+      new Applier({ types: parts.types, hooks, guard, state: backend, lateness: new Lateness(), fail: () => {} }),
     )
   }
 

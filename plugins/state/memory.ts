@@ -33,6 +33,7 @@ export function memoryState(): Plugin {
 export class MemoryState implements StateBackend {
   readonly name = 'memory'
   readonly #entries = new Map<string, StateEntry>()
+  readonly #notes = new Map<string, string>()
   #context: StateContext | undefined
 
   async open(context: StateContext): Promise<void> {
@@ -53,10 +54,12 @@ export class MemoryState implements StateBackend {
     return keys.map((key) => this.#at(key))
   }
 
-  async swap(expected: StateEntry | undefined, next: StateEntry): Promise<boolean> {
+  async swap(expected: StateEntry | undefined, next: StateEntry | undefined): Promise<boolean> {
     this.#opened()
-    if (!isSameEntry(this.#at(next), expected)) return false
-    this.#put(next)
+    const place = (next ?? expected) as StateKey
+    if (!isSameEntry(this.#at(place), expected)) return false
+    if (next) this.#put(next)
+    else this.#entries.delete(placeOf(place))
     return true
   }
 
@@ -104,6 +107,16 @@ export class MemoryState implements StateBackend {
       else this.#entries.delete(place)
     }
     return purged
+  }
+
+  async note(name: string): Promise<string | undefined> {
+    this.#opened()
+    return this.#notes.get(name)
+  }
+
+  async keepNote(name: string, text: string): Promise<void> {
+    this.#opened()
+    this.#notes.set(name, text)
   }
 
   statistics(): StateStatistics {

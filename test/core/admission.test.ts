@@ -12,10 +12,15 @@ const STAMP = '1700000000000-00000-here'
 
 const keyed: AnyMessageType = { schema: {}, orderingKey: ({ key }: { key: string }) => key }
 
-function admission({ clusterGroupId }: { clusterGroupId?: string } = {}) {
+interface Given {
+  readonly clusterGroupId?: string
+  readonly isLate?: (type: string, version: string) => boolean
+}
+
+function admission({ clusterGroupId, isLate = () => false }: Given = {}) {
   const runtime = new ManualRuntime(NOW)
   const clock = new HybridClock(runtime, 'here')
-  const self = { instanceId: 'here', clusterGroupId, epoch: 'e', lastSequence: 41, clock, runtime }
+  const self = { instanceId: 'here', clusterGroupId, epoch: 'e', lastSequence: 41, clock, runtime, isLate }
   const admits = new Admission(self)
   return {
     clock,
@@ -53,6 +58,18 @@ describe('admission of what enters here', () => {
         `"clusterGroupId":"pair","version":"${STAMP}","orderingKey":"k"}`,
     )
     expect({ clusterGroupId, orderingKey }).to.deep.equal({ clusterGroupId: 'pair', orderingKey: 'k' })
+  })
+
+  it('refuses a version of the publisher that is too late, and takes no place in the sequence for it', async () => {
+    const isLate = (type: string, version: string) => type === 'SK' && version < '1600000000000'
+    const { admit } = admission({ isLate })
+    const publishing = (given: object) => admit(client(), { type: 'SK', key: 'k', value: 1, ...given })
+    const { code } = await failureOf(ProtocolFault, () => publishing({ version: '1500000000000-00000-p' }))
+    expect(code).to.equal('STALE')
+    expect(publishing({ version: '1600000000000-00000-p' }).originSequence.n).to.equal(42)
+    expect(publishing({}).version).to.match(/^1700000000000-/)
+    expect(publishing({ version: '1500000000000-00000-p', notBefore: NOW + 1 })).to.include({ version: undefined })
+    expect(publishing({ type: 'CALL', version: '1500000000000-00000-p' })).to.include({ type: 'CALL' })
   })
 
   it('keeps what the publisher gave', () => {

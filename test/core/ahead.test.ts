@@ -6,6 +6,7 @@ import { createHooks } from '../../core/hooks.ts'
 import { HybridClock, MAX_CLOCK_AHEAD_MS } from '../../core/hybrid-clock.ts'
 import { DEFAULT_PRIORITY, type DueDelivery, type LanePlaces, type Store } from '../../core/index.ts'
 import { SelfRecipient } from '../../core/self.ts'
+import { Lateness } from '../../core/state/lateness.ts'
 import { TypeRegistry } from '../../core/type-registry.ts'
 import { MemoryStore } from '../../plugins/stores/memory.ts'
 import { type BenchOptions, bench } from '../plugins/delivery/support.ts'
@@ -196,7 +197,7 @@ describe('of messages whose stamps are ahead of time', () => {
     const store = { pending } as unknown as Store
     const self = new SelfRecipient(1, count, [], {
       ...{ store, hooks, types, runtime, log, guard, retryDelayMs: 5_000, decided },
-      applier: new Applier({ types, hooks, guard, state: undefined, fail: () => {} }),
+      applier: new Applier({ types, hooks, guard, state: undefined, lateness: new Lateness(), fail: () => {} }),
       clock: new HybridClock(runtime, 'here'),
       mayDeliver: () => true,
       settle: () => {},

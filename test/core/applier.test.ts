@@ -11,6 +11,7 @@ import {
   systemRuntime,
 } from '../../core/index.ts'
 import type { AnyMessageType } from '../../core/message-type.ts'
+import { Lateness } from '../../core/state/lateness.ts'
 import { messageMaker } from '../../core/testing/index.ts'
 import { TypeRegistry } from '../../core/type-registry.ts'
 import { MemoryState } from '../../plugins/state/memory.ts'
@@ -29,7 +30,14 @@ async function applierOf(type: Partial<AnyMessageType>, state: StateBackend | un
   hooks.applied.tap('test', (applied) => void told.push(applied))
   types.register({ name: 'test' }, 'note', { schema, ...type })
   await state?.open({ runtime: undefined as never, joinedBy: (space) => types.joinOf(space) })
-  const applier = new Applier({ types, hooks, guard, state, fail: (error) => void failures.push(error) })
+  const applier = new Applier({
+    types,
+    hooks,
+    guard,
+    state,
+    lateness: new Lateness(),
+    fail: (error) => void failures.push(error),
+  })
   return { applier, told, failures }
 }
 

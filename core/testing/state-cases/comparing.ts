@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { bucketOf, digestOf } from '../../state/digest.ts'
-import { BUCKETS, type StateEntry } from '../../state.ts'
+import { weightsOf } from '../../state/join.ts'
+import { BUCKETS, SHARED_SPACE, type StateEntry } from '../../state.ts'
 import { array, at, deleted, letters, type TryingState, value, weights } from '../state-trial.ts'
 
 const MANY = Array.from({ length: 50 }, (_, n) => value(`key-${n}`, 1))
@@ -126,23 +127,36 @@ export const comparingCases: Readonly<Record<string, TryingState>> = {
       ...[deleted('old', 1), deleted('young', 5), value('kept', 1)],
       ...[weights('members', 2, { a: '1', b: null }), weights('members', 5, { c: null })],
       ...[weights('emptied', 2, { a: null }), deleted('floored', 1), weights('floored', 2, { a: '1' })],
+      ...[weights('shrunk', 1, { a: '1' }), weights('shrunk', 2, { b: null })],
     )
     const before = await trial.digests()
-    assert.equal(await backend.purgeTombstones(at(3), 100), 4)
+    assert.equal(await backend.purgeTombstones(at(3), 100), 5)
     assert.deepEqual(await trial.digests(), before)
     assert.equal(await trial.read('old'), undefined)
     assert.equal(await trial.read('emptied'), undefined)
     assert.deepEqual(await trial.read('young'), deleted('young', 5))
     assert.deepEqual(await trial.read('kept'), value('kept', 1))
     assert.deepEqual(await trial.read('floored'), weights('floored', 2, { a: '1' }))
+    assert.deepEqual(await trial.read('shrunk'), weights('shrunk', 1, { a: '1' }))
     const left = await trial.read('members')
     assert.ok(left?.shape === 'weights')
     assert.deepEqual(left.members, [
       { member: 'a', weight: '1', version: at(2) },
       { member: 'c', weight: null, version: at(5) },
     ])
-    assert.deepEqual({ ...backend.statistics(), bytes: 0 }, { keys: 3, tombstones: 2, bytes: 0 })
+    assert.deepEqual({ ...backend.statistics(), bytes: 0 }, { keys: 4, tombstones: 2, bytes: 0 })
     assert.equal(await backend.purgeTombstones(at(3), 100), 0)
+  },
+
+  async 'forgets nothing that is for some only'(trial) {
+    const backend = await trial.open()
+    const marked = `${at(1)}@`
+    const floored = { ...weights('floored', 2, { a: '1' }), floor: marked }
+    const members = weightsOf(SHARED_SPACE, 'members', [{ member: 'a', weight: null, version: marked }])
+    const entries = [{ ...deleted('gone', 1), version: marked }, floored, members as StateEntry]
+    await trial.join(...entries)
+    assert.equal(await backend.purgeTombstones(at(3), 100), 0)
+    for (const entry of entries) assert.deepEqual(await trial.read(entry.key), entry)
   },
 
   async 'forgets no more than it may at a time'(trial) {
@@ -154,6 +168,20 @@ export const comparingCases: Readonly<Record<string, TryingState>> = {
     const purged = [await backend.purgeTombstones(at(2), 4), await backend.purgeTombstones(at(2), 4)]
     assert.deepEqual(purged, [4, 2])
     assert.equal(backend.statistics().tombstones, 0)
+  },
+
+  async 'keeps notes, each under its name, the last one'(trial) {
+    const backend = await trial.open()
+    assert.equal(await backend.note('one'), undefined)
+    await backend.keepNote('one', 'first')
+    await backend.keepNote('one', '{"second":"ü \\"}')
+    await backend.keepNote('other', '')
+    await trial.reopen()
+    assert.equal(await trial.backend.note('one'), '{"second":"ü \\"}')
+    assert.equal(await trial.backend.note('other'), '')
+    assert.deepEqual(await trial.all(), [])
+    assert.deepEqual(await trial.digests(), new Map())
+    assert.deepEqual(trial.backend.statistics(), { keys: 0, tombstones: 0, bytes: 0 })
   },
 
   async 'closes twice without harm'(trial) {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { StateEntry } from '../../state.ts'
 import { at, deleted, type TryingState, value, weights } from '../state-trial.ts'
 
 /** Compare and set. */
@@ -39,6 +40,25 @@ export const swappingCases: Readonly<Record<string, TryingState>> = {
     assert.deepEqual(await trial.read('key'), there)
     assert.deepEqual(await trial.read('whole'), value('whole', 1))
     assert.equal(await trial.read('none'), undefined)
+  },
+
+  async 'takes an entry away that is as expected, as if it had never been'(trial) {
+    const backend = await trial.open()
+    await trial.join(value('other', 1))
+    const [digests, statistics] = [await trial.digests(), backend.statistics()]
+    const entries = [value('value', 1), deleted('tombstone', 1), weights('weights', 1, { a: '1', b: null })]
+    await trial.join(...entries)
+    for (const entry of entries) {
+      const { key } = entry
+      assert.equal(await backend.swap({ ...entry, version: at(7) } as StateEntry, undefined), false)
+      assert.deepEqual(await trial.read(key), entry)
+      assert.equal(await backend.swap(entry, undefined), true)
+      assert.equal(await backend.swap(entry, undefined), false)
+      assert.equal(await trial.read(key), undefined)
+    }
+    await trial.reopen()
+    assert.deepEqual(await trial.all(), [value('other', 1)])
+    assert.deepEqual([await trial.digests(), trial.backend.statistics()], [digests, statistics])
   },
 
   async 'lets one of many that expect the same have its way'(trial) {

@@ -32,6 +32,11 @@ export class KeyNames {
   get figures(): string {
     return `${this.#prefix}{index}:figures`
   }
+
+  /** Texts that are kept beside the entries. */
+  get notes(): string {
+    return `${this.#prefix}{index}:notes`
+  }
 }
 
 /** A hash tag that puts a key into the slot of this name. */

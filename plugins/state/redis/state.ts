@@ -115,13 +115,14 @@ export class RedisState implements StateBackend {
     return this.#use(() => this.#entries(keys))
   }
 
-  async swap(expected: StateEntry | undefined, next: StateEntry): Promise<boolean> {
+  async swap(expected: StateEntry | undefined, next: StateEntry | undefined): Promise<boolean> {
     return this.#use(async (catalog) => {
-      const [current] = await this.#entries([next])
+      const [current] = await this.#entries([(next ?? expected) as StateKey])
       if (!isSameEntry(current, expected)) return false
-      if (!current) await catalog.list([next])
+      if (next && !current) await catalog.list([next])
       if (!(await this.#swap(current, next))) return false
-      await catalog.note([{ before: current, after: next }])
+      if (next) await catalog.note([{ before: current, after: next }])
+      else if (current) await catalog.remove(current)
       return true
     })
   }
@@ -182,6 +183,14 @@ export class RedisState implements StateBackend {
       }
       return purged
     })
+  }
+
+  async note(name: string): Promise<string | undefined> {
+    return this.#use(async () => (await this.#connected().hget(this.#names.notes, name)) ?? undefined)
+  }
+
+  async keepNote(name: string, text: string): Promise<void> {
+    await this.#use(() => this.#connected().hset(this.#names.notes, name, text))
   }
 
   statistics(): StateStatistics {

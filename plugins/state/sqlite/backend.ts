@@ -14,6 +14,7 @@ import {
 import type { Database } from '../../stores/sqlite/database.ts'
 import { Account } from './account.ts'
 import { Entries } from './entries.ts'
+import { Notes } from './notes.ts'
 import { type Head, Rows } from './rows.ts'
 import { migrate } from './schema.ts'
 import { Totals } from './totals.ts'
@@ -23,6 +24,7 @@ interface Opened {
   readonly rows: Rows
   readonly entries: Entries
   readonly totals: Totals
+  readonly notes: Notes
 }
 
 const FIRST: StateKey = Object.freeze({ space: '', key: '' })
@@ -58,11 +60,12 @@ export class SqliteState implements StateBackend {
     return this.#read(({ entries }) => keys.map((key) => entries.read(key)))
   }
 
-  async swap(expected: StateEntry | undefined, next: StateEntry): Promise<boolean> {
+  async swap(expected: StateEntry | undefined, next: StateEntry | undefined): Promise<boolean> {
     return this.#change(({ entries }, account) => {
-      const current = entries.read(next)
+      const current = entries.read((next ?? expected) as StateKey)
       if (!isSameEntry(current, expected)) return false
-      entries.replace(current, next, account)
+      if (next) entries.replace(current, next, account)
+      else if (current) entries.remove(current, account)
       return true
     })
   }
@@ -107,6 +110,15 @@ export class SqliteState implements StateBackend {
     return this.#change(({ entries }, account) => entries.purge(beforeVersion, limit, account))
   }
 
+  async note(name: string): Promise<string | undefined> {
+    return this.#read(({ notes }) => notes.read(name))
+  }
+
+  async keepNote(name: string, text: string): Promise<void> {
+    const { notes } = this.#parts()
+    this.#workplace.write(() => notes.keep(name, text))
+  }
+
   statistics(): StateStatistics {
     return this.#parts().totals.figures
   }
@@ -143,7 +155,7 @@ export class SqliteState implements StateBackend {
 function openedIn(database: Database, joinedBy: StateContext['joinedBy']): Opened {
   migrate(database)
   const rows = new Rows(database)
-  return { rows, entries: new Entries(rows, joinedBy), totals: new Totals(database) }
+  return { rows, entries: new Entries(rows, joinedBy), totals: new Totals(database), notes: new Notes(database) }
 }
 
 /** As many of the entries as fit, but one at least. */

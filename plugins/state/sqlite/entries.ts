@@ -49,6 +49,12 @@ export class Entries {
     this.#put(this.#rows.head(bucket, next), current, next, bucket, account)
   }
 
+  /** Takes away an entry, which is all that stands there. */
+  remove(current: StateEntry, account: Account): void {
+    const head = this.#rows.head(bucketOf(current), current)
+    if (head) this.#remove(head, current, account)
+  }
+
   purge(before: string, limit: number, account: Account): number {
     const heads = this.#rows.forgettable(before, limit)
     for (const head of heads) {

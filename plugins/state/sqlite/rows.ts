@@ -66,9 +66,9 @@ export class Rows {
     )
     this.#forgettable = database.prepare(`
       ${heads} id IN (
-        SELECT id FROM state WHERE shape = 'tombstone' AND version < @before
-        UNION SELECT id FROM state WHERE floor <> '' AND floor < @before
-        UNION SELECT id FROM state_member WHERE weight IS NULL AND version < @before
+        SELECT id FROM state WHERE shape = 'tombstone' AND version < @before AND instr(version, '@') = 0
+        UNION SELECT id FROM state WHERE floor <> '' AND floor < @before AND instr(floor, '@') = 0
+        UNION SELECT id FROM state_member WHERE weight IS NULL AND version < @before AND instr(version, '@') = 0
         LIMIT @limit)`)
   }
 

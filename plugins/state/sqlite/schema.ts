@@ -45,6 +45,12 @@ const STEPS: readonly string[] = [
     low    INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE state_note (
+    name TEXT PRIMARY KEY,
+    text TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 /**

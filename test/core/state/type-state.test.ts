@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import type { Message, StateBackend, StateEntry, StateKey } from '../../../core/index.ts'
+import { Lateness } from '../../../core/state/lateness.ts'
 import { TrackedState } from '../../../core/state/type-state.ts'
 import { update } from '../../../core/state/update.ts'
 import { messageMaker } from '../../../core/testing/index.ts'
@@ -15,7 +16,7 @@ describe("the state as one type's messages write it", () => {
   beforeEach(async () => {
     backend = new MemoryState()
     await backend.open({ runtime: undefined as never, joinedBy: () => (one, other) => `${one}+${other}` })
-    state = new TrackedState(backend, 'rate')
+    state = new TrackedState(backend, 'rate', new Lateness())
     make = messageMaker()
   })
 
@@ -77,6 +78,43 @@ describe("the state as one type's messages write it", () => {
     expect([...state.superseded]).to.deep.equal([both])
   })
 
+  it('supersedes what is too late, whatever stands there, but for what a type of its own joins', async () => {
+    const lateness = new Lateness()
+    await lateness.promise('2')
+    state = new TrackedState(backend, 'rate', lateness)
+    const change = (version: string, key: string, shape: 'value' | 'own') => ({ message: message(version), key, shape })
+    const outcomes = await state.join([
+      { ...change('1', 'a', 'value'), value: '1' },
+      { ...change('2', 'b', 'value'), value: '2' },
+      { ...change('1', 'c', 'own'), value: '3' },
+      { message: message('1'), key: 'b', shape: 'tombstone' },
+    ])
+    expect(outcomes).to.deep.equal(['superseded', 'applied', 'applied', 'superseded'])
+    expect([await state.read('a'), await state.read('b')]).to.deep.equal([
+      undefined,
+      { space: 'rate', key: 'b', shape: 'value', version: '2', value: '2' },
+    ])
+    expect(late()).to.deep.equal(['1', '1'])
+    await lateness.promise('1')
+    expect(lateness.isLate('1')).to.equal(true)
+  })
+
+  it('promises nothing before what was in time is joined', async () => {
+    const lateness = new Lateness()
+    let joined = () => {}
+    const slow = { join: () => new Promise((resolve) => (joined = () => resolve(['applied']))) }
+    state = new TrackedState(slow as unknown as StateBackend, 'rate', lateness)
+    const applying = state.putNewest([message('1')], keyOf)
+    const order: string[] = []
+    const promised = lateness.promise('2').then(() => order.push('promised'))
+    void applying.then(() => order.push('joined'))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(order).to.deep.equal([])
+    joined()
+    await promised
+    expect(order).to.deep.equal(['joined', 'promised'])
+  })
+
   describe('update', () => {
     const add = (text: string) => (current: string | undefined) => `${current ?? ''}${text}`
 
@@ -96,7 +134,7 @@ describe("the state as one type's messages write it", () => {
 
     it('tries again with what is there, when somebody else was quicker', async () => {
       const seen: (string | undefined)[] = []
-      const racing = new TrackedState(disturbed(backend, 3), 'rate')
+      const racing = new TrackedState(disturbed(backend, 3), 'rate', new Lateness())
       await racing.update(
         'EUR',
         (current) => {

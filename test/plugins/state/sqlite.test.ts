@@ -114,6 +114,22 @@ describe('state sqlite', () => {
       await close()
     })
 
+    it('keeps what is in tables that were made before there were notes', async () => {
+      const first = await opened()
+      await first.state.join([value('key', 1)])
+      await first.close()
+      const database = new BetterSqlite3(path)
+      database.exec("DROP TABLE state_note; UPDATE state_figure SET value = 1 WHERE name = 'schema'")
+      database.close()
+      const second = await opened()
+      expect(await lastEntry(second.state)).to.deep.equal(value('key', 1))
+      await second.state.keepNote('name', 'text')
+      await second.close()
+      const third = await opened()
+      expect(await third.state.note('name')).to.equal('text')
+      await third.close()
+    })
+
     it('refuses tables of a newer slipstream', async () => {
       await (await opened()).close()
       const database = new BetterSqlite3(path)
