@@ -18,7 +18,11 @@ export interface LogFields {
   readonly status?: string
   /** Number of a replay job. */
   readonly job?: number
+  /** Number of a session in which state is compared. */
+  readonly session?: number
   readonly count?: number
+  readonly received?: number
+  readonly sent?: number
   readonly bytes?: number
   readonly milliseconds?: number
   readonly attempt?: number

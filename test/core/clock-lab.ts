@@ -193,6 +193,17 @@ export class Lab {
     }
   }
 
+  /** All that whoever is linked to that one has sent it by now; or as much of it as went ahead of what was not read yet. */
+  sentTo(name: string, lane?: 'ahead'): readonly string[] {
+    const ends = this.#network.ends.filter(({ remote }) => remote.instanceId === name)
+    return ends.flatMap(({ sent, sentAhead }) => (lane ? sentAhead : sent))
+  }
+
+  /** Ends one turn of the event loop. */
+  turn(): Promise<void> {
+    return this.#time.turn()
+  }
+
   /** Lets everything happen that needs no time. */
   async rest(): Promise<void> {
     for (let turn = 0; turn < TURNS; turn++) await this.#time.turn()

@@ -39,6 +39,8 @@ export class MemoryConnection implements Connection {
   bufferedBytes = 0
   /** All that was sent from this end, oldest first. */
   readonly sent: string[] = []
+  /** Of these, what went ahead of what was not read yet. */
+  readonly sentAhead: string[] = []
   /** How it ended, and at whose wish. */
   ending: { readonly code: number; readonly reason: string; readonly by: 'us' | 'them' } | undefined
   #other: MemoryConnection | undefined
@@ -61,6 +63,7 @@ export class MemoryConnection implements Connection {
   send(frame: string, lane: Lane = 'bulk'): void {
     if (this.ending) return
     this.sent.push(frame)
+    if (lane === 'control') this.sentAhead.push(frame)
     this.#other?.arrive({ frame, lane })
   }
 

@@ -1,16 +1,11 @@
 import type { Link, Runtime, Timer } from '../../../core/index.ts'
 import type { Question, SyncFrame } from './frames.ts'
+import { untilThereIsRoom } from './room.ts'
 
 /** How long an answer may take, in milliseconds. */
 const ANSWER_WITHIN_MS = 30_000
 /** As long as that when it takes a look at everything. */
 const LOOK_WITHIN_MS = 10 * 60 * 1_000
-/** While as much waits on the link, or so many messages are in flight, live traffic goes first. */
-const MAX_BUFFERED_BYTES = 256 * 1024
-const MAX_IN_FLIGHT = 32
-const LOOK_AGAIN_MS = 20
-/** So long at most: on a link that is always busy, comparing gets its turn too. */
-const MAX_PATIENCE_MS = 1_000
 
 interface Waiting {
   readonly timer: Timer
@@ -36,7 +31,7 @@ export class Asking {
   }
 
   async ask(ask: Question, content: Content = {}): Promise<SyncFrame> {
-    await this.#untilThereIsRoom()
+    await untilThereIsRoom(this.link, this.#runtime, () => this.#closed)
     if (this.#closed) throw new Error('the link is gone')
     const id = ++this.#count
     const withinMs = content.shared ? LOOK_WITHIN_MS : ANSWER_WITHIN_MS
@@ -71,17 +66,5 @@ export class Asking {
     waiting.timer.cancel()
     this.#waiting = undefined
     return waiting
-  }
-
-  async #untilThereIsRoom(): Promise<void> {
-    const since = this.#runtime.monotonic()
-    while (this.#isBusy && !this.#closed && this.#runtime.monotonic() - since < MAX_PATIENCE_MS) {
-      await new Promise<void>((resolve) => this.#runtime.after(LOOK_AGAIN_MS, resolve))
-    }
-  }
-
-  get #isBusy(): boolean {
-    const { connection, recipient } = this.link
-    return connection.bufferedBytes > MAX_BUFFERED_BYTES || (recipient?.inFlight ?? 0) >= MAX_IN_FLIGHT
   }
 }

@@ -6,6 +6,7 @@ import { type SyncFrame, syncSchema } from './frames.ts'
 import { type Holdings, PublicHoldings } from './holdings.ts'
 import { Neighbour } from './neighbour.ts'
 import { type CatchUpFigures, Progress } from './progress.ts'
+import { untilThereIsRoom } from './room.ts'
 
 export type { Divergence, DivergentKey } from './comparison.ts'
 export type { CatchUpFigures } from './progress.ts'
@@ -159,6 +160,7 @@ class Neighbours implements CatchUpService {
     this.#answeringNow.add(link)
     try {
       const answer = await this.#answering.answer(link, question)
+      await untilThereIsRoom(link, this.#kernel.runtime, () => !this.#neighbours.has(link))
       link.send(JSON.stringify({ type: 'SYNC', id, ...answer }))
     } catch (error) {
       const reason = problemOf(error)

@@ -89,6 +89,7 @@ export class Neighbour {
     const account = () => {
       figures.bytes = asking.bytes - bytesBefore
     }
+    log.debug('catch-up begins', { peer, session: number })
     try {
       // What is on its way into the state would look like a difference.
       await kernel.selfApplied()
@@ -99,12 +100,14 @@ export class Neighbour {
       account()
       progress.completed(peer, meeting, figures)
       if (shared) progress.sharedWith(peer, meeting)
-      this.#report(figures, Math.round(runtime.monotonic() - startedAt))
+      this.#report(number, figures, Math.round(runtime.monotonic() - startedAt))
       return true
     } catch (error) {
       account()
       progress.failed(figures)
-      if (!this.#closed) log.error('catch-up broke off', { peer, reason: problemOf(error), error })
+      const { received, sent } = figures
+      const reason = problemOf(error)
+      if (!this.#closed) log.error('catch-up broke off', { peer, session: number, received, sent, reason, error })
       return false
     }
   }
@@ -130,11 +133,11 @@ export class Neighbour {
     if (figures.applied > before) changed(this.link, true)
   }
 
-  #report({ received, sent, tooLarge, bytes }: SessionFigures, milliseconds: number): void {
-    const { kernel } = this.#context
+  #report(session: number, { received, sent, tooLarge, bytes }: SessionFigures, milliseconds: number): void {
+    const { log } = this.#context.kernel
     const { name: peer } = this
-    if (received + sent > 0) kernel.log.debug('caught up', { peer, count: received + sent, bytes, milliseconds })
-    if (tooLarge > 0) kernel.log.error('too large to be caught up', { peer, count: tooLarge })
+    log.debug('caught up', { peer, session, received, sent, bytes, milliseconds })
+    if (tooLarge > 0) log.error('too large to be caught up', { peer, session, count: tooLarge })
   }
 
   /** Begins the next session within that time. */
