@@ -12,7 +12,7 @@ const MAX_MILLISECONDS = 9_999_999_999_999
  * every stamp seen before. Written `milliseconds-counter-who` with leading zeros, so that strings compare as the writes do.
  */
 export class HybridClock {
-  readonly #runtime: Runtime
+  readonly #runtime: Pick<Runtime, 'now'>
   readonly #who: string
   #milliseconds = 0
   #counter = 0
@@ -20,7 +20,7 @@ export class HybridClock {
   #latest = 0
 
   /** `last` is the greatest stamp that was given or followed before a restart. */
-  constructor(runtime: Runtime, who: string, last?: string) {
+  constructor(runtime: Pick<Runtime, 'now'>, who: string, last?: string) {
     this.#runtime = runtime
     this.#who = who
     if (!last) return

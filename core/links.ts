@@ -246,10 +246,10 @@ export class Links {
 
   /**
    * A handshake may be older than what a peer has announced over another link since: both hold until it announces again,
-   * which it does as soon as the link is up.
+   * which it does as soon as the link is up. A client says what it bears in its handshake alone.
    */
-  #announced(recipient: DurableRecipient, { tags, clusterGroupId, announces }: Introduction): Promise<void> {
-    const known = announces ? [...new Set([...recipient.announced, ...tags])] : tags
+  #announced(recipient: DurableRecipient, { tags, clusterGroupId, announces, role }: Introduction): Promise<void> {
+    const known = announces && role === 'instance' ? [...new Set([...recipient.announced, ...tags])] : tags
     return this.#context.recipients.announced(recipient, known, clusterGroupId)
   }
 

@@ -1,8 +1,8 @@
 import { type Message, type Sequence, SINGLETON_GROUP } from './message.ts'
 import { DEFAULT_PRIORITY } from './protocol/fields.ts'
+import { fingerprint } from './protocol/fingerprint.ts'
 import { linkLimits } from './protocol/limits.ts'
 import { scanMembers } from './protocol/scan.ts'
-import { fingerprint } from './protocol/text.ts'
 import type { StoredMessage } from './store.ts'
 
 /** What is kept of a message to deliver it. */

@@ -1,8 +1,8 @@
 import type { Message, Sequence } from './message.ts'
 import { DEFAULT_PRIORITY } from './protocol/fields.ts'
+import { fingerprint } from './protocol/fingerprint.ts'
 import { linkLimits } from './protocol/limits.ts'
 import { findMember, scanMembers } from './protocol/scan.ts'
-import { fingerprint } from './protocol/text.ts'
 import type { StoredMessage } from './store.ts'
 import { readSequence } from './stored-message.ts'
 

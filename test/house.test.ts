@@ -52,8 +52,17 @@ const isIn =
 
 describe('the house', () => {
   describe('has arrows that run one way: bin -> config -> plugins -> core', () => {
-    it('core imports nothing but core', () => {
-      expect(trespasses('core', isIn('core'))).to.deep.equal([])
+    it('core imports nothing but core, and of the client nothing', () => {
+      const mayEnter = (target: string, { place }: Source) =>
+        isIn('core')(target) && (isIn('core/client')(place) || !isIn('core/client')(target))
+      expect(trespasses('core', mayEnter)).to.deep.equal([])
+    })
+
+    it('the client imports the protocol, and what it shares with the kernel: clock, backoff, runtime, the bodies of types', () => {
+      const shared = ['core/hybrid-clock.ts', 'core/backoff.ts', 'core/message.ts', 'core/runtime/portable.ts']
+      const mayEnter = (target: string) =>
+        isIn('core/client', 'core/protocol')(target) || [...shared, 'core/runtime/runtime.ts'].includes(target)
+      expect(trespasses('core/client', mayEnter)).to.deep.equal([])
     })
 
     it('plugins import plugins, and of core its index alone', () => {

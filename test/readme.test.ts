@@ -9,7 +9,10 @@ import { promisify } from 'node:util'
 import { expect } from 'chai'
 import WebSocket from 'ws'
 import { resolveConfig } from '../config/resolve.ts'
+import { connect as connectClient } from '../core/client/node.ts'
 import { createBus } from '../core/index.ts'
+import { MemoryState } from '../plugins/state/memory.ts'
+import { keeping, standardPlugins } from './support/bus.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const readme = await readFile(join(root, 'README.md'), 'utf8')
@@ -89,6 +92,23 @@ describe('README', function () {
     const tsc = join(root, 'node_modules/typescript/bin/tsc')
     const { stdout } = await promisify(execFile)(process.execPath, [tsc, '-p', folder])
     expect(stdout).to.equal('')
+  })
+
+  it('shows an application whose promise means that it is on disk', async () => {
+    const bus = createBus({ plugins: [...standardPlugins(), keeping(new MemoryState())], settings: { tags: ['aws'] } })
+    await bus.start()
+    const office = connectClient(bus.addresses[0] as string)
+    try {
+      const [code = ''] = blocks('An application', 'ts')
+      await writeFile(join(folder, 'application.ts'), code.replace('ws://127.0.0.1:7070', bus.addresses[0] as string))
+      const run = [process.execPath, '--import', import.meta.resolve('tsx'), 'application.ts'] as const
+      const { stdout } = await promisify(execFile)(run[0], run.slice(1), { cwd: folder })
+      expect(stdout).to.match(/^stored 1 [0-9]{13}-[0-9]{5}-shop-1\n$/)
+      expect(await office.get('order:123')).to.deep.include({ value: { total: 10.5 }, text: '{"total":10.5}' })
+    } finally {
+      await office.close()
+      await bus.stop()
+    }
   })
 
   it('starts two instances by hand, and what the one missed arrives when it is back', async () => {

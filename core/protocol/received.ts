@@ -1,9 +1,9 @@
 import type { Link } from '../links.ts'
 import type { Hop } from './codec.ts'
 import { ProtocolFault } from './fault.ts'
+import { fingerprint } from './fingerprint.ts'
 import type { FrameLimits } from './limits.ts'
 import { type Member, scanMembers } from './scan.ts'
-import { fingerprint } from './text.ts'
 
 /** The text of a message that came in, and its size. */
 export interface Incoming {

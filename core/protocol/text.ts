@@ -1,5 +1,3 @@
-import { hash } from 'node:crypto'
-import { BUS_FIELDS } from './fields.ts'
 import type { Member } from './scan.ts'
 
 /** A message's text without some of its members. All others keep their bytes, their order and the space between them. */
@@ -27,11 +25,4 @@ export function withMembers(text: string, added: string): string {
 /** One more member for `withMembers`. */
 export function member(name: string, value: string): string {
   return `,"${name}":${JSON.stringify(value)}`
-}
-
-/** SHA-256, in base64, of what the publisher wrote: all members but those that the bus may add. */
-export function fingerprint(text: string, members: ReadonlyMap<string, Member>): string {
-  let own = ''
-  for (const [name, { start, end }] of members) if (!BUS_FIELDS.has(name)) own += `${text.slice(start, end)}\n`
-  return hash('sha256', own, 'base64')
 }

@@ -1,7 +1,7 @@
 import { type Message, type Sequence, SINGLETON_GROUP } from '../message.ts'
 import { DEFAULT_PRIORITY } from '../protocol/fields.ts'
+import { fingerprint } from '../protocol/fingerprint.ts'
 import { scanMembers } from '../protocol/scan.ts'
-import { fingerprint } from '../protocol/text.ts'
 
 /** What a test says of a message; everything else is made up, and different for each. */
 export interface TestMessage {

@@ -14,8 +14,8 @@ const MAX_TIME = 9_999_999_999_999
 
 /**
  * `HELLO`: what is reachable behind a link, told again when it changes after the handshake; and what time it is here, and
- * with how many other instances this one agrees about that. Sent only to instances that said they understand it; a plain
- * connection of a deployed system is never sent one.
+ * with how many other instances this one agrees about that. A client is told who this is and what time it is, for it stamps
+ * what it publishes. Sent only to those that said they understand it; a plain connection of a deployed system is never sent one.
  */
 export function hello(): Plugin {
   return {
@@ -24,7 +24,8 @@ export function hello(): Plugin {
       const told = new WeakMap<Link, string>()
       let timer: Timer | undefined
       const tellTime = () => {
-        for (const link of listeners(kernel)) send(kernel, link, tagsFor(kernel, link))
+        for (const link of listeners(kernel, 'instance')) send(kernel, link, tagsFor(kernel, link))
+        for (const link of listeners(kernel, 'client')) greet(kernel, link)
         timer = kernel.runtime.after(TELL_TIME_MS, tellTime)
       }
       kernel.messageType('HELLO', {
@@ -47,7 +48,10 @@ export function hello(): Plugin {
         },
       })
       // What the handshake said may have been overtaken while the link opened: each link is told once more at its start.
-      kernel.hooks.linkUp.tap(() => tellTags(kernel, told))
+      kernel.hooks.linkUp.tap((link) => {
+        if (link.role === 'client' && link.connection.remote.announces) greet(kernel, link)
+        tellTags(kernel, told)
+      })
       kernel.hooks.linkDown.tap(() => tellTags(kernel, told))
       kernel.hooks.ready.tap(() => {
         timer = kernel.runtime.after(TELL_TIME_MS, tellTime)
@@ -59,7 +63,7 @@ export function hello(): Plugin {
 
 /** Tells each peer what has changed for it. Peers that know already are left in peace, so that it ends in a ring as well. */
 function tellTags(kernel: Kernel, told: WeakMap<Link, string>): void {
-  for (const link of listeners(kernel)) {
+  for (const link of listeners(kernel, 'instance')) {
     const tags = tagsFor(kernel, link)
     if (told.get(link) === tags) continue
     told.set(link, tags)
@@ -67,8 +71,8 @@ function tellTags(kernel: Kernel, told: WeakMap<Link, string>): void {
   }
 }
 
-function listeners(kernel: Kernel): readonly Link[] {
-  return kernel.links().filter(({ role, connection }) => role === 'instance' && connection.remote.announces)
+function listeners(kernel: Kernel, role: Link['role']): readonly Link[] {
+  return kernel.links().filter((link) => link.role === role && link.connection.remote.announces)
 }
 
 /** As JSON. */
@@ -79,4 +83,8 @@ function tagsFor(kernel: Kernel, { peer }: Link): string {
 function send({ runtime, clocks }: Kernel, link: Link, tags: string): void {
   const agrees = clocks.agreeingBeside(link)
   link.send(`{"type":"HELLO","tags":${tags},"time":${runtime.now()},"agrees":${agrees}}`, 'control')
+}
+
+function greet({ instanceId, runtime }: Kernel, link: Link): void {
+  link.send(`{"type":"HELLO","instanceId":"${instanceId}","time":${runtime.now()}}`, 'control')
 }

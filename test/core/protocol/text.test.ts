@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { fingerprint } from '../../../core/protocol/fingerprint.ts'
 import { scanMembers } from '../../../core/protocol/scan.ts'
-import { fingerprint, member, withMembers, withoutMembers } from '../../../core/protocol/text.ts'
+import { member, withMembers, withoutMembers } from '../../../core/protocol/text.ts'
 
 const without = (text: string, ...names: string[]) => withoutMembers(text, scanMembers(text, 32), new Set(names))
 const print = (text: string) => fingerprint(text, scanMembers(text, 32))

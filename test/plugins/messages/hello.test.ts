@@ -83,4 +83,23 @@ describe('message HELLO', () => {
       expect(one.frames.filter(({ body }) => body.type === 'HELLO')).to.deep.equal([])
     }
   })
+
+  it('tells a client that asked for it who this is and what time it is, and no other client', async () => {
+    const a = await start('a')
+    const plain = await connect(a)
+    const greeted = await connect(`${a.url}?hello=1`)
+    const { body } = await greeted.next()
+    expect(body).to.deep.include({ type: 'HELLO', instanceId: 'a' })
+    expect(body.time).to.be.within(Date.now() - 60_000, Date.now())
+    expect(Object.keys(body)).to.deep.equal(['type', 'instanceId', 'time'])
+    await plain.none()
+  })
+
+  it('lets a client bear other tags when it comes again, whether it is told the time or not', async () => {
+    const a = await start('a')
+    const shop = (tags: string) => connect(`${a.url}?hello=1&instanceId=shop&tags=${tags}`)
+    await (await shop('eu,us')).close()
+    await shop('us')
+    await eventually(() => tagsOf(a, 'shop') === 'us')
+  })
 })
