@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import Database from 'better-sqlite3'
 import { expect } from 'chai'
-import { WebSocket } from 'ws'
 import { Random } from '../simulation/random.ts'
+import { accounts, backlog } from './support/accounts.ts'
+import { type Body, Connection } from './support/connection.ts'
 import type { Instance } from './support/instance.ts'
 import { get, startMesh } from './support/mesh.ts'
 import { Stage } from './support/stage.ts'
@@ -15,7 +15,7 @@ const KILLS = Number(process.env.SLIPSTREAM_KILLS ?? 20)
 const PUBLISHERS = 2
 /** Messages of one publisher that await their acknowledgement. */
 const WINDOW = 32
-const RECONNECT_AFTER_MS = 50
+const RETRY_AFTER_MS = 50
 const MAX_PAUSE_MS = 400
 const ARRIVED_WITHIN_MS = 60_000
 /**
@@ -97,92 +97,6 @@ function acknowledgedBy(publishers: readonly Publisher[]): number {
   return publishers.reduce((sum, { acknowledged }) => sum + acknowledged.size, 0)
 }
 
-/** Deliveries that an instance still owes. */
-async function backlog({ adminUrl }: Instance): Promise<number> {
-  const status = (await (await fetch(`${adminUrl}/api/v1/status`)).json()) as { readonly backlog: number }
-  return status.backlog
-}
-
-interface Sums {
-  readonly targeted: number
-  readonly acked: number
-  readonly pending: number
-  readonly dead: number
-  readonly collapsed: number
-  readonly forgotten: number
-}
-
-/** The accounts in the file of an instance that does not run, by recipient; fails when one does not add up. */
-function accounts({ name, storagePath }: Instance): ReadonlyMap<string, Sums> {
-  const database = new Database(storagePath, { readonly: true })
-  try {
-    expect(database.pragma('integrity_check', { simple: true })).to.equal('ok')
-    const rows = database
-      .prepare(`
-        SELECT name, targeted, acked, dead, collapsed, forgotten, pending AS counted,
-          (SELECT count(*) FROM delivery JOIN queue ON queue.number = delivery.queue WHERE queue.recipient = ledger.recipient) AS pending
-        FROM ledger`)
-      .all() as (Sums & { readonly name: string; readonly counted: number })[]
-    return new Map(
-      rows.map(({ name: recipient, counted, ...sums }) => {
-        const { targeted, acked, pending, dead, collapsed, forgotten } = sums
-        expect(pending, `pending for ${recipient} at ${name}`).to.equal(counted)
-        expect(targeted, `targeted to ${recipient} at ${name}`).to.equal(acked + pending + dead + collapsed + forgotten)
-        return [recipient, sums]
-      }),
-    )
-  } finally {
-    database.close()
-  }
-}
-
-type Body = Readonly<Record<string, unknown>> & { readonly type: string; readonly messageId: string }
-
-interface Handlers {
-  opened(): void
-  read(body: Body): void
-}
-
-/** A WebSocket that comes back until it is ended. */
-class Connection {
-  #socket: WebSocket | undefined
-  #ended = false
-  readonly #url: string
-  readonly #handlers: Handlers
-
-  constructor(url: string, handlers: Handlers) {
-    this.#url = url
-    this.#handlers = handlers
-    void this.#persist()
-  }
-
-  get open(): boolean {
-    return this.#socket?.readyState === WebSocket.OPEN
-  }
-
-  send(body: object): void {
-    if (this.open) this.#socket?.send(JSON.stringify(body))
-  }
-
-  end(): void {
-    this.#ended = true
-    this.#socket?.terminate()
-  }
-
-  async #persist(): Promise<void> {
-    while (!this.#ended) {
-      const socket = new WebSocket(this.#url)
-      this.#socket = socket
-      socket.on('open', () => this.#handlers.opened())
-      socket.on('message', (data) => this.#handlers.read(JSON.parse(String(data))))
-      // A killed instance breaks its connections; the close that follows says all that matters.
-      socket.on('error', () => {})
-      await new Promise((resolve) => socket.once('close', resolve))
-      await pause(RECONNECT_AFTER_MS)
-    }
-  }
-}
-
 /** Publishes without end until it shall finish, and sends again, under the same id, what has no answer. */
 class Publisher {
   readonly connection: Connection
@@ -213,7 +127,7 @@ class Publisher {
     const { type, messageId } = body
     const message = this.sent.get(messageId)
     if (type === 'NACK' && body.retryable === true) {
-      if (message) setTimeout(() => this.connection.send(message), Number(body.retryAfterMs ?? RECONNECT_AFTER_MS))
+      if (message) setTimeout(() => this.connection.send(message), Number(body.retryAfterMs ?? RETRY_AFTER_MS))
     } else if (type === 'ACK' || type === 'NACK') {
       this.sent.delete(messageId)
       if (type === 'ACK') this.acknowledged.add(messageId)

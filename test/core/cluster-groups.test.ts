@@ -195,29 +195,33 @@ for (const linked of [true, false]) {
       it(`handle each message once, whichever members come and go, seed ${seed}`, async () => {
         const random = new Random(seed)
         const away = new Set<Member>()
-        const comes = async (member: Member) => {
+        const come = async (member: Member) => {
           away.delete(member)
           await lab.start(member)
           await (groupOf(member) === 'a' ? shop : bank).join(member)
         }
-        for (let n = 0; n < MESSAGES; n++) {
-          const member = random.pick<Member>([...A, ...B])
-          if (away.has(member)) await comes(member)
-          else if (random.chance(0.4)) {
-            away.add(member)
-            await applied.stop(member)
-          }
-          if (A.every((one) => away.has(one))) await comes(random.pick(A))
+        const comeOrGo = async (member: Member) => {
+          if (away.has(member)) return come(member)
+          if (random.chance(0.6)) return
+          away.add(member)
+          await applied.stop(member)
+        }
+        const publish = async (messageId: string) => {
           const ways = A.filter((one) => !away.has(one))
-          const through = random.chance(0.4) ? ways : [random.pick(ways)]
-          for (const way of through) {
-            expect(await shop.publish(way, `m-${100 + n}`), `m-${100 + n} by ${way}`).to.include({ type: 'ACK' })
+          for (const way of random.chance(0.4) ? ways : [random.pick(ways)]) {
+            expect(await shop.publish(way, messageId), `${messageId} by ${way}`).to.include({ type: 'ACK' })
           }
+        }
+        const ids = Array.from({ length: MESSAGES }, (_, n) => `m-${100 + n}`)
+        for (const messageId of ids) {
+          await comeOrGo(random.pick<Member>([...A, ...B]))
+          if (A.every((one) => away.has(one))) await come(random.pick(A))
+          await publish(messageId)
           if (random.chance(0.3)) await lab.pass(random.integer(0, 30_000))
         }
-        for (const member of [...away]) await comes(member)
+        for (const member of [...away]) await come(member)
         await lab.pass(300_000)
-        expectOnceEverywhere(Array.from({ length: MESSAGES }, (_, n) => `m-${100 + n}`))
+        expectOnceEverywhere(ids)
         await expectAtRest()
       })
     }
