@@ -18,10 +18,10 @@ const WINDOW = 256
 const THROUGH_BOTH = 20
 const RETRY_AFTER_MS = 50
 const MAX_PAUSE_MS = 400
-const ARRIVED_WITHIN_MS = 120_000
+const ARRIVED_WITHIN_MS = 240_000
 
 describe('two instances of a cluster group, of which either may die', function () {
-  this.timeout(300_000 + MESSAGES)
+  this.timeout(300_000 + 2 * MESSAGES)
 
   let stage: Stage
   let connections: Connection[]
