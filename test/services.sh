@@ -15,6 +15,7 @@ command -v promtool >/dev/null 2>&1 || packages="$packages prometheus"
 has_websockets || packages="$packages python3-websockets"
 command -v openssl >/dev/null 2>&1 || packages="$packages openssl"
 command -v redis-server >/dev/null 2>&1 || packages="$packages redis-server"
+command -v chromium >/dev/null 2>&1 || packages="$packages chromium"
 [ -z "$packages" ] && exit 0
 
 if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then

@@ -86,7 +86,7 @@ export class Inbox {
     let open = wanting.length
     let worst: Verdict = { kept: true }
     for (const subscription of wanting) {
-      const message = new HandedMessage<string>(received, (verdict) => {
+      const message = new HandedMessage(received, (verdict) => {
         if (severity(verdict) > severity(worst)) worst = verdict
         if (--open === 0) done(worst)
         subscription.decided(message)

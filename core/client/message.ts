@@ -39,7 +39,7 @@ export interface OneMessage<Type extends string> {
   /** The JSON as it came, to the byte. */
   readonly text: string
   /** The same, parsed, all members; numbers that JavaScript cannot hold have lost digits: `raw` has them. */
-  readonly body: TypedBody<Type> & Readonly<Record<string, unknown>>
+  readonly body: TypedBody<Type>
   /** The exact text of a top-level member: `message.raw('value')` is `9007199254740993` where `body` has …992. */
   raw(member: string): string | undefined
   /** It is handled: the instance forgets it. A second call does nothing. */
@@ -52,8 +52,7 @@ export interface OneMessage<Type extends string> {
 }
 
 /** A message as it is handed to one subscription. */
-export class HandedMessage<Type extends string> extends ReceivedMessage implements OneMessage<Type> {
-  declare readonly body: OneMessage<Type>['body']
+export class HandedMessage extends ReceivedMessage implements OneMessage<string> {
   readonly #decide: (verdict: Verdict) => void
   #isDecided = false
 
@@ -62,8 +61,8 @@ export class HandedMessage<Type extends string> extends ReceivedMessage implemen
     this.#decide = decide
   }
 
-  get type(): Type {
-    return this.string('type') as Type
+  get type(): string {
+    return this.string('type') ?? ''
   }
 
   get messageId(): string {

@@ -20,7 +20,6 @@ export interface SubscriptionHost {
   failed(error: Error): void
 }
 
-type Handed = HandedMessage<string>
 type Taken<Type extends string> = IteratorResult<Message<Type>, undefined>
 
 /**
@@ -35,9 +34,9 @@ export class Subscription<Type extends string = string> implements AsyncIterable
   readonly finished: Promise<void>
   readonly #host: SubscriptionHost
   readonly #isAuto: boolean
-  readonly #queue = new Fifo<Handed>()
-  readonly #handedOut = new Set<Handed>()
-  #current: Handed | undefined
+  readonly #queue = new Fifo<HandedMessage>()
+  readonly #handedOut = new Set<HandedMessage>()
+  #current: HandedMessage | undefined
   #next: { readonly resolve: (taken: Taken<Type>) => void; readonly reject: (error: ClientError) => void } | undefined
   #isOver = false
   #error: ClientError | undefined
@@ -82,7 +81,7 @@ export class Subscription<Type extends string = string> implements AsyncIterable
   }
 
   /** A message that fits. */
-  push(message: Handed): void {
+  push(message: HandedMessage): void {
     const { maxQueued } = this.#host
     if (maxQueued !== undefined && this.#queue.size >= maxQueued) {
       this.#end(clientError('SLP_SLOW_READER', [maxQueued]))
@@ -95,7 +94,7 @@ export class Subscription<Type extends string = string> implements AsyncIterable
   }
 
   /** One of its messages is decided. */
-  decided(message: Handed): void {
+  decided(message: HandedMessage): void {
     this.#handedOut.delete(message)
     if (this.#isOver) this.#told()
   }
@@ -141,7 +140,7 @@ export class Subscription<Type extends string = string> implements AsyncIterable
     })
   }
 
-  #handOver(message: Handed, resolve: (taken: Taken<Type>) => void): void {
+  #handOver(message: HandedMessage, resolve: (taken: Taken<Type>) => void): void {
     this.#next = undefined
     this.#current = message
     this.#handedOut.add(message)

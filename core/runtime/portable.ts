@@ -1,12 +1,12 @@
-import { uuidv7 } from 'uuidv7'
 import type { Runtime } from './runtime.ts'
+import { timeOrderedId } from './time-ordered-id.ts'
 
 /** Clock, chance and event loop of whatever runs this: Node, Bun or a browser. */
 export const portableRuntime: Runtime = Object.freeze({
   now: Date.now,
   monotonic: () => performance.now(),
   random: Math.random,
-  id: uuidv7,
+  id: () => timeOrderedId(Date.now()),
   after(milliseconds: number, task: () => void) {
     const timer = setTimeout(task, milliseconds)
     return { cancel: () => clearTimeout(timer) }

@@ -5,12 +5,13 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 
 const fixtures = fileURLToPath(new URL('fixtures', import.meta.url))
+const browser = fileURLToPath(new URL('browser', import.meta.url))
 const compiler = join(dirname(fileURLToPath(import.meta.resolve('typescript/package.json'))), 'bin', 'tsc')
 
-/** What the compiler finds wrong with the fixtures, as lines of each file. */
-async function errors(): Promise<ReadonlyMap<string, ReadonlySet<number>>> {
+/** What the compiler finds wrong with a project, as lines of each file. */
+async function errors(project: string): Promise<ReadonlyMap<string, ReadonlySet<number>>> {
   const output = await new Promise<string>((resolve) => {
-    const run = [compiler, '--project', fixtures, '--pretty', 'false']
+    const run = [compiler, '--project', project, '--pretty', 'false']
     execFile(process.execPath, run, (_error, stdout, stderr) => resolve(stdout + stderr))
   })
   const found = new Map<string, Set<number>>()
@@ -22,8 +23,8 @@ async function errors(): Promise<ReadonlyMap<string, ReadonlySet<number>>> {
 }
 
 /** Lines that say of themselves that they are wrong, and why. */
-function wrongLines(): ReadonlyMap<number, string> {
-  const lines = readFileSync(join(fixtures, 'wrong.ts'), 'utf8').split('\n')
+function wrongLines(file: string): ReadonlyMap<number, string> {
+  const lines = readFileSync(file, 'utf8').split('\n')
   const marked = lines.map((text, at) => [at + 1, /\/\/ wrong: (.*)$/.exec(text)?.[1]] as const)
   return new Map(marked.filter((line): line is [number, string] => line[1] !== undefined))
 }
@@ -33,14 +34,14 @@ describe('types', function () {
   let found: ReadonlyMap<string, ReadonlySet<number>>
 
   before(async () => {
-    found = await errors()
+    found = await errors(fixtures)
   })
 
   it('let through a plugin that is right', () => {
     expect([...(found.get('right.ts') ?? [])]).to.deep.equal([])
   })
 
-  for (const [line, why] of wrongLines()) {
+  for (const [line, why] of wrongLines(join(fixtures, 'wrong.ts'))) {
     it(`refuse a plugin that is wrong: ${why}`, () => {
       expect(found.get('wrong.ts')?.has(line)).to.equal(true)
     })
@@ -48,6 +49,29 @@ describe('types', function () {
 
   it('refuse nothing else', () => {
     expect([...found.keys()]).to.deep.equal(['wrong.ts'])
-    expect([...(found.get('wrong.ts') ?? [])].filter((line) => !wrongLines().has(line))).to.deep.equal([])
+    expect(
+      [...(found.get('wrong.ts') ?? [])].filter((line) => !wrongLines(join(fixtures, 'wrong.ts')).has(line)),
+    ).to.deep.equal([])
   })
+})
+
+describe('types of the client', function () {
+  this.timeout(60_000)
+  const wrong = wrongLines(join(browser, 'page.ts'))
+  let found: ReadonlyMap<string, ReadonlySet<number>>
+
+  before(async () => {
+    found = await errors(browser)
+  })
+
+  it('compile for a page that has no types of Node, and know the types that plugins declare', () => {
+    expect([...found.keys()]).to.deep.equal(['page.ts'])
+    expect([...(found.get('page.ts') ?? [])].filter((line) => !wrong.has(line))).to.deep.equal([])
+  })
+
+  for (const [line, why] of wrong) {
+    it(`refuse ${why}`, () => {
+      expect(found.get('page.ts')?.has(line)).to.equal(true)
+    })
+  }
 })
