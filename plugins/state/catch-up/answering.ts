@@ -1,13 +1,13 @@
 import type { Kernel, Link, StateEntry } from '../../../core/index.ts'
-import { BUCKETS, bucketOf } from '../../../core/index.ts'
+import { BUCKETS } from '../../../core/index.ts'
 import type { Content } from './asking.ts'
 import { MAX_ENTRIES_LENGTH, type SyncFrame } from './frames.ts'
 import { type Holdings, SharedHoldings } from './holdings.ts'
 import { pack, piecesOf, unpack } from './packing.ts'
 import { nameOf, readNames, sightingOf, write } from './sightings.ts'
-import { GROUPS, type Snapshot } from './snapshot.ts'
+import { bucketsIn, bucketsOfCell, cellOf, GROUPS, type Snapshot } from './snapshot.ts'
 
-/** What an answer may hold of sightings, in characters. One bucket always. */
+/** What an answer may hold of sightings, in characters. One cell always. */
 const MAX_SIGHTINGS_LENGTH = 96 * 1024
 /** Buckets that are read together. */
 const BUCKETS_AT_ONCE = 256
@@ -69,17 +69,17 @@ export class Answering {
     return snapshot.root === root ? about : { ...about, digests: snapshot.groups }
   }
 
-  async #buckets({ snapshot }: Begun, { groups = [], half = 0 }: SyncFrame): Promise<Content> {
-    return { lists: groups.filter((group) => group < GROUPS).map((group) => snapshot.halves(group, half)) }
+  async #buckets({ snapshot }: Begun, { groups = [], half = 0, fold = 0 }: SyncFrame): Promise<Content> {
+    return { lists: groups.filter((group) => group < GROUPS).map((group) => snapshot.halves(group, half, fold)), fold }
   }
 
-  /** Whole buckets, as many as fit, but one at least. */
-  async #keys({ holdings }: Begun, { buckets = [] }: SyncFrame): Promise<Content> {
+  /** Whole cells, as many as fit, but one at least. */
+  async #keys({ holdings }: Begun, { buckets = [], fold = 0 }: SyncFrame): Promise<Content> {
     const lists: string[] = []
     let length = 0
-    let step = BUCKETS_AT_ONCE
+    let step = Math.max(1, BUCKETS_AT_ONCE / bucketsOfCell(fold))
     while (lists.length < buckets.length) {
-      const next = await listsOf(holdings, buckets.slice(lists.length, lists.length + step))
+      const next = await listsOf(holdings, buckets.slice(lists.length, lists.length + step), fold)
       const more = next.reduce((sum, list) => sum + list.length, 0)
       if (length + more <= MAX_SIGHTINGS_LENGTH || (step === 1 && lists.length === 0)) {
         lists.push(...next)
@@ -90,12 +90,12 @@ export class Answering {
     return { lists }
   }
 
-  async #want({ holdings }: Begun, { buckets = [], names = '', from = 0 }: SyncFrame): Promise<Content> {
+  async #want({ holdings }: Begun, { buckets = [], fold = 0, names = '', from = 0 }: SyncFrame): Promise<Content> {
     const wanted = new Set(readNames(names))
     const pieces: string[] = []
     let place = 0
     let length = 0
-    for await (const entry of holdings.in(inRange(buckets))) {
+    for await (const entry of holdings.in(inRange(bucketsIn(buckets, fold)))) {
       if (!wanted.has(nameOf(entry))) continue
       for (const piece of piecesOf(entry)) {
         if (place++ < from) continue
@@ -117,13 +117,13 @@ export class Answering {
   }
 }
 
-async function listsOf(holdings: Holdings, buckets: readonly number[]): Promise<readonly string[]> {
-  const lists = new Map(buckets.map((bucket) => [bucket, '']))
-  for await (const entry of holdings.in(inRange(buckets))) {
-    const bucket = bucketOf(entry)
-    lists.set(bucket, lists.get(bucket) + write(sightingOf(entry)))
+async function listsOf(holdings: Holdings, cells: readonly number[], fold: number): Promise<readonly string[]> {
+  const lists = new Map(cells.map((cell) => [cell, '']))
+  for await (const entry of holdings.in(inRange(bucketsIn(cells, fold)))) {
+    const cell = cellOf(entry, fold)
+    lists.set(cell, lists.get(cell) + write(sightingOf(entry)))
   }
-  return buckets.map((bucket) => lists.get(bucket) ?? '')
+  return cells.map((cell) => lists.get(cell) ?? '')
 }
 
 function inRange(buckets: readonly number[]): readonly number[] {

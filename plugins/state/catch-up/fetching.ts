@@ -12,9 +12,14 @@ export async function* fetch(asking: Asking, wanted: readonly Difference[]): Asy
     const some = wanted.slice(at, at + KEYS_AT_ONCE)
     const buckets = [...new Set(some.map(({ bucket }) => bucket))]
     const names = some.map(({ name }) => name).join('')
+    const fold = some[0]?.fold ?? 0
     let from = 0
     for (let isMore = true; isMore; ) {
-      const { entries, count = 0, more = false } = await asking.ask('want', { buckets, names, from })
+      const {
+        entries,
+        count = 0,
+        more = false,
+      } = await asking.ask('want', { buckets, names, from, ...(fold > 0 && { fold }) })
       if (entries !== undefined) yield unpack(entries)
       from += count
       isMore = more && count > 0

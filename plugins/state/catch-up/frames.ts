@@ -1,4 +1,5 @@
 import type { BodyOf, MessageType } from '../../../core/index.ts'
+import { MAX_FOLD } from './snapshot.ts'
 
 /** A question, with a number and what it asks for, or the answer to the question of that number. */
 export interface SyncFrame {
@@ -20,8 +21,11 @@ export interface SyncFrame {
   /** Which half of each digest of a bucket is compared, 0 or 1. */
   readonly half?: number
   readonly groups?: readonly number[]
+  /** Cells, by their first buckets. */
   readonly buckets?: readonly number[]
-  /** Of each bucket in turn: its sightings, or the digests of the buckets of a group. */
+  /** How often the buckets of a group are folded in two: 2 ** `fold` of them are a cell. Not said: each is one. */
+  readonly fold?: number
+  /** Of each cell in turn: its sightings, or of each group the digests of its cells. */
   readonly lists?: readonly string[]
   /** Names of keys, 8 characters each. */
   readonly names?: string
@@ -34,8 +38,8 @@ export interface SyncFrame {
 }
 
 /**
- * `begin`: compare everything, and the groups. `buckets`: digests of the buckets of some groups. `keys`: what there is in some
- * buckets. `want`: entries of some keys. `give`: entries to be joined. `end`: all that differed has been exchanged.
+ * `begin`: compare everything, and the groups. `buckets`: digests of the cells of some groups. `keys`: what there is in some
+ * cells. `want`: entries of some keys. `give`: entries to be joined. `end`: all that differed has been exchanged.
  */
 export type Question = 'begin' | 'buckets' | 'keys' | 'want' | 'give' | 'end'
 
@@ -69,6 +73,7 @@ export const syncSchema: MessageType<BodyOf<'SYNC'>>['schema'] = {
     half: number,
     groups: numbers(256),
     buckets: numbers(4_096),
+    fold: { type: 'integer', minimum: 0, maximum: MAX_FOLD },
     lists: { type: 'array', maxItems: 4_096, items: text(MAX_FRAME_LENGTH) },
     names: text(MAX_FRAME_LENGTH),
     from: number,

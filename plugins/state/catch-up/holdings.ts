@@ -33,6 +33,12 @@ export abstract class Holdings {
   /** What of an entry belongs to it. */
   protected abstract part(entry: StateEntry): StateEntry | undefined
 
+  /** How many keys are here, about, deleted ones included. */
+  get keys(): number {
+    const { keys, tombstones } = this.state.statistics()
+    return keys + tombstones
+  }
+
   /** All entries of these buckets, page by page. */
   in(buckets: readonly number[]): AsyncGenerator<StateEntry> {
     return this.pages((after) => this.state.entriesIn(buckets, after, PAGE))

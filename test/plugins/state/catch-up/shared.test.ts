@@ -2,8 +2,20 @@ import { deflateRawSync } from 'node:zlib'
 import { expect } from 'chai'
 import { SHARED_SPACE, type StateBackend, type StateEntry, weightsOf } from '../../../../core/index.ts'
 import { catchUp } from '../../../../plugins/state/catch-up/index.ts'
-import { type Client, connect } from '../../../support/client.ts'
-import { agree, at, backends, contents, deleted, filled, type Instance, instance, until, value } from './support.ts'
+import { connect } from '../../../support/client.ts'
+import {
+  agree,
+  at,
+  backends,
+  contents,
+  deleted,
+  filled,
+  type Instance,
+  instance,
+  speaker,
+  until,
+  value,
+} from './support.ts'
 
 const EU = '@["","eu"]'
 const marked = (entry: StateEntry, mark = EU) => ({ ...entry, version: entry.version + mark }) as StateEntry
@@ -67,23 +79,6 @@ describe('catch-up of what is for some only', () => {
   const { memory } = backends as { memory: () => ReturnType<(typeof backends)['memory'] & object> }
   const slow = { plugins: [catchUp({ everySeconds: 86_400 })] }
 
-  /** Somebody who speaks SYNC by hand, linked as an instance. */
-  async function speaker(
-    to: Instance,
-    name = 'z',
-  ): Promise<{ ask(question: object): Promise<object> } & { client: Client }> {
-    const client = await connect(`${to.url}?sync=1`, { name, role: 'instance', acknowledges: false })
-    let id = 0
-    return {
-      client,
-      async ask(question) {
-        const asked = ++id
-        client.send({ type: 'SYNC', id: asked, ...question })
-        return (await client.next(({ type, id, ask }) => type === 'SYNC' && id === asked && ask === undefined)).body
-      },
-    }
-  }
-
   it('looks at everything only once an hour, or when the other one began anew', async () => {
     const a = await instance('a', await filled(memory(), marked(value('k', 1))), [], { ...slow, ...bearing('eu') })
     const b = await instance('b', memory(), [a], { ...slow, ...bearing('eu') })
@@ -108,16 +103,13 @@ describe('catch-up of what is for some only', () => {
 
   it('is asked of nobody who compares only what is for everybody', async () => {
     const a = await instance('a', await filled(memory(), marked(value('k', 1))), [], bearing('eu'))
-    const { client } = await speaker(a)
-    const asked: unknown[] = []
-    for (let last: unknown; last !== 'end'; ) {
-      const { body } = await client.next(({ type }) => type === 'SYNC')
-      last = body.ask
-      asked.push(body.shared ?? last)
-      client.send({ type: 'SYNC', id: body.id, root: body.root, epoch: 'e' })
-    }
+    const { answerAll } = await speaker(a)
+    const asked = await answerAll(({ root }) => ({ epoch: 'e', root }))
     await until(() => a.kernel.use('catchUp').completedAt('z') !== undefined)
-    expect(asked).to.deep.equal(['begin', 'end'])
+    expect(asked.map(({ ask, shared }) => [ask, shared])).to.deep.equal([
+      ['begin', undefined],
+      ['end', undefined],
+    ])
   })
 
   it('is neither told nor given to whoever does not bear its tags, and not taken from one', async () => {

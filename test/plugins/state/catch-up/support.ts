@@ -11,10 +11,12 @@ import {
   systemRuntime,
   weightsOf,
 } from '../../../../core/index.ts'
+import type { SyncFrame } from '../../../../plugins/state/catch-up/frames.ts'
 import { catchUp } from '../../../../plugins/state/catch-up/index.ts'
 import { MemoryState } from '../../../../plugins/state/memory.ts'
 import { OwnFile, SqliteState } from '../../../../plugins/state/sqlite/index.ts'
 import { keeping, type RunningBus, type StartOptions, startBus } from '../../../support/bus.ts'
+import { connect } from '../../../support/client.ts'
 
 const folders: string[] = []
 
@@ -111,5 +113,31 @@ export async function until(holds: () => Promise<boolean> | boolean, withinMs = 
   while (!(await holds())) {
     if (systemRuntime.monotonic() > end) throw new Error('did not happen in time')
     await new Promise<void>((resolve) => systemRuntime.after(10, resolve))
+  }
+}
+
+/** Somebody who speaks SYNC by hand, linked as an instance. */
+export async function speaker(to: Instance, name = 'z') {
+  const client = await connect(`${to.url}?sync=1`, { name, role: 'instance', acknowledges: false })
+  let id = 0
+  return {
+    client,
+    /** Asks, and resolves to the answer. */
+    async ask(question: object): Promise<object> {
+      const asked = ++id
+      client.send({ type: 'SYNC', id: asked, ...question })
+      return (await client.next(({ type, id, ask }) => type === 'SYNC' && id === asked && ask === undefined)).body
+    },
+    /** Answers all questions until the session ends, and resolves to them. */
+    async answerAll(answer: (question: SyncFrame) => object): Promise<readonly SyncFrame[]> {
+      const asked: SyncFrame[] = []
+      while (asked.at(-1)?.ask !== 'end') {
+        const { body } = await client.next(({ type, ask }) => type === 'SYNC' && ask !== undefined)
+        const question = body as unknown as SyncFrame
+        asked.push(question)
+        client.send({ type: 'SYNC', id: question.id, ...answer(question) })
+      }
+      return asked
+    },
   }
 }
