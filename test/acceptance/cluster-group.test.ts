@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
+import { type Client, type ClientError, connect, type Message } from 'slipstream/client'
 import { Random } from '../simulation/random.ts'
 import { accounts, backlog } from './support/accounts.ts'
-import { type Body, Connection } from './support/connection.ts'
 import type { Instance } from './support/instance.ts'
 import { get, startMesh } from './support/mesh.ts'
 import { Stage } from './support/stage.ts'
@@ -12,11 +12,13 @@ import { until } from './support/until.ts'
 const MESSAGES = Number(process.env.SLIPSTREAM_GROUP_MESSAGES ?? 100_000)
 const KILLS = Number(process.env.SLIPSTREAM_GROUP_KILLS ?? 10)
 const SEED = Number(process.env.SLIPSTREAM_GROUP_SEED ?? Math.floor(Math.random() * 2 ** 31))
-/** Messages that await their acknowledgement. */
-const WINDOW = 256
+/** Messages that are published at once. */
+const AT_ONCE = 256
 /** One message in so many is published through both members at once. */
 const THROUGH_BOTH = 20
-const RETRY_AFTER_MS = 50
+/** A member that has not acknowledged by then is given up, for the other one. */
+const ANSWER_WITHIN_MS = 2_000
+const RECONNECT = { retryDelayMs: 50, maxRetryDelayMs: 500 }
 const MAX_PAUSE_MS = 400
 const ARRIVED_WITHIN_MS = 240_000
 
@@ -24,15 +26,15 @@ describe('two instances of a cluster group, of which either may die', function (
   this.timeout(300_000 + 2 * MESSAGES)
 
   let stage: Stage
-  let connections: Connection[]
+  let applications: (Publisher | Receiver)[]
 
   beforeEach(async () => {
     stage = await Stage.open()
-    connections = []
+    applications = []
   })
 
   afterEach(async () => {
-    for (const connection of connections) connection.end()
+    await Promise.all(applications.map((application) => application.close()))
     await stage.close()
   })
 
@@ -49,21 +51,23 @@ describe('two instances of a cluster group, of which either may die', function (
     const desk = new Receiver('desk', members)
     const bank = new Receiver('bank', [get(mesh, 'b')])
     const shop = new Publisher('shop', members, random.fork())
-    connections.push(...desk.connections, ...bank.connections, ...shop.connections)
-    await until('the receivers are connected', () => [desk, bank].every((one) => one.isConnected))
-    shop.begin()
+    applications.push(desk, bank, shop)
+    await until('the applications are connected', () => applications.every((one) => one.isConnected))
 
+    const published = shop.run()
     await killAtRandom(members, shop, random)
     await until('enough is acknowledged', () => shop.acknowledged.size >= MESSAGES, ARRIVED_WITHIN_MS)
     shop.finish()
-    await until('nothing awaits its acknowledgement', () => shop.sent.size === 0)
-    expect(shop.refused).to.deep.equal([])
+    await published
     expect(shop.came, 'came back to who published it').to.deep.equal([])
 
     const expected = shop.acknowledged
     for (const receiver of [desk, bank]) {
       await until(`all arrived at ${receiver.name}`, () => isSubset(expected, receiver.ledger), ARRIVED_WITHIN_MS)
       expect(receiver.ledger.size, `handled by ${receiver.name}`).to.equal(expected.size)
+      expect(new Set(receiver.ledger.values()), `times that ${receiver.name} handled a message`).to.deep.equal(
+        new Set([1]),
+      )
     }
     const settled = { targeted: expected.size, acked: expected.size, pending: 0, dead: 0, collapsed: 0, forgotten: 0 }
     for (const instance of mesh.values()) {
@@ -92,120 +96,94 @@ async function killAtRandom(members: readonly Instance[], shop: Publisher, rando
   }
 }
 
-function isSubset(some: ReadonlySet<string>, of: ReadonlySet<string>): boolean {
+function isSubset(some: ReadonlySet<string>, of: ReadonlyMap<string, number>): boolean {
   if (of.size < some.size) return false
   for (const one of some) if (!of.has(one)) return false
   return true
 }
 
-/** Publishes through one member or the other, and what is not acknowledged when a connection breaks, through the other one. */
+/**
+ * An application that publishes through both members, under one name: each message through one of them, and through the other
+ * when there is no answer; some through both at once.
+ */
 class Publisher {
-  readonly connections: readonly Connection[]
-  /** What awaits its acknowledgement, and the place of the member through which it was sent. */
-  readonly sent = new Map<string, { readonly message: object; way: number }>()
   readonly acknowledged = new Set<string>()
-  readonly refused: Body[] = []
-  /** What it was sent that is no answer. */
-  readonly came: Body[] = []
+  /** What it was sent itself. */
+  readonly came: Message[] = []
+  readonly #members: readonly Client[]
   readonly #random: Random
   #count = 0
-  #publishing = false
+  #finishing = false
 
   constructor(name: string, members: readonly Instance[], random: Random) {
     this.#random = random
-    this.connections = members.map(
-      ({ url }, way) =>
-        new Connection(`${url}?instanceId=${name}`, {
-          opened: () => this.#sendStranded(),
-          read: (body) => this.#read(body),
-          closed: () => this.#sendStranded(way),
-        }),
-    )
+    this.#members = members.map(({ url }) => connect(url, { name, ...RECONNECT }))
+    for (const member of this.#members) member.subscribe({}, (message) => this.came.push(message))
   }
 
-  begin(): void {
-    this.#publishing = true
-    this.#fillWindow()
+  get isConnected(): boolean {
+    return this.#members.every(({ isConnected }) => isConnected)
   }
 
-  /** Publishes nothing new any more. */
+  /** Publishes until it shall finish. Resolves when everything is acknowledged. */
+  async run(): Promise<void> {
+    await Promise.all(Array.from({ length: AT_ONCE }, () => this.#publishOn()))
+  }
+
   finish(): void {
-    this.#publishing = false
+    this.#finishing = true
   }
 
-  #read(body: Body): void {
-    const { type, messageId } = body
-    if (type !== 'ACK' && type !== 'NACK') {
-      this.came.push(body)
-      return
-    }
-    if (type === 'NACK' && body.retryable === true) {
-      setTimeout(() => this.#send(messageId), Number(body.retryAfterMs ?? RETRY_AFTER_MS))
-      return
-    }
-    if (!this.sent.delete(messageId)) return
-    if (type === 'ACK') this.acknowledged.add(messageId)
-    else this.refused.push(body)
-    this.#fillWindow()
+  async close(): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.close()))
   }
 
-  #fillWindow(): void {
-    while (this.#publishing && this.sent.size < WINDOW) {
+  async #publishOn(): Promise<void> {
+    while (!this.#finishing) {
       const index = this.#count++
       const messageId = `m-${index}`
-      this.sent.set(messageId, { message: { type: 'SK', messageId, key: `card/${index % 500}`, value: index }, way: 0 })
-      this.#send(messageId)
-      if (index % THROUGH_BOTH === 0) this.#repeat(messageId)
+      const through = index % THROUGH_BOTH === 0 ? this.#members : [this.#random.pick(this.#members)]
+      await this.#publish(messageId, `card/${index % 500}`, index, through)
+      this.acknowledged.add(messageId)
     }
   }
 
-  /** Through whichever member is there. */
-  #send(messageId: string): void {
-    const sending = this.sent.get(messageId)
-    if (!sending) return
-    const first = this.#random.integer(0, 1)
-    sending.way = this.connections[first]?.open ? first : 1 - first
-    this.connections[sending.way]?.send(sending.message)
-  }
-
-  /** Through the member through which it was not sent. */
-  #repeat(messageId: string): void {
-    const sending = this.sent.get(messageId)
-    if (sending) this.connections[1 - sending.way]?.send(sending.message)
-  }
-
-  /** A connection came or went: what went over one that is gone goes again. */
-  #sendStranded(gone?: number): void {
-    for (const [messageId, { way }] of this.sent) {
-      if (way === gone || !this.connections[way]?.open) this.#send(messageId)
+  async #publish(messageId: string, key: string, value: number, through: readonly Client[]): Promise<void> {
+    try {
+      await Promise.any(through.map((member) => member.set(key, value, { messageId, timeoutMs: ANSWER_WITHIN_MS })))
+    } catch (error) {
+      for (const each of (error as AggregateError).errors) if (!(each as ClientError).retryable) throw each
+      const others = this.#members.filter((member) => !through.includes(member))
+      await this.#publish(messageId, key, value, others.length > 0 ? others : this.#members)
     }
   }
 }
 
-/** A durable receiver at one instance or several, and its ledger: what it has handled. */
+/** An application that receives from all these instances, under one name, and its ledger: how often it handled each message. */
 class Receiver {
   readonly name: string
-  readonly connections: readonly Connection[]
-  readonly ledger = new Set<string>()
+  readonly ledger = new Map<string, number>()
+  readonly #clients: readonly Client[]
+  readonly #seen = new Set<string>()
 
   constructor(name: string, instances: readonly Instance[]) {
     this.name = name
-    this.connections = instances.map(({ url }, way) => {
-      return new Connection(`${url}?instanceId=${name}`, {
-        opened: () => {},
-        read: (body) => this.#read(body, way),
-      })
-    })
+    this.#clients = instances.map(({ url }) => connect(url, { name, ...RECONNECT }))
+    for (const client of this.#clients) client.subscribe({}, (message) => this.#receive(message))
   }
 
   get isConnected(): boolean {
-    return this.connections.every(({ open }) => open)
+    return this.#clients.every(({ isConnected }) => isConnected)
   }
 
-  #read({ type, messageId, clusterGroupId }: Body, way: number): void {
-    if (type === 'ACK' || type === 'NACK') return
-    expect(clusterGroupId).to.equal('a')
-    this.ledger.add(messageId)
-    this.connections[way]?.send({ type: 'ACK', messageId })
+  async close(): Promise<void> {
+    await Promise.all(this.#clients.map((client) => client.close()))
+  }
+
+  #receive({ clusterGroupId, messageId }: Message): void {
+    const key = `${clusterGroupId} ${messageId}`
+    if (this.#seen.has(key)) return
+    this.#seen.add(key)
+    this.ledger.set(messageId, (this.ledger.get(messageId) ?? 0) + 1)
   }
 }
