@@ -11,6 +11,7 @@ import { replay } from '../plugins/delivery/replay.ts'
 import { republish } from '../plugins/delivery/republish.ts'
 import { retention } from '../plugins/delivery/retention.ts'
 import { ack } from '../plugins/messages/ack.ts'
+import { commands } from '../plugins/messages/cmd.ts'
 import { deleteKey } from '../plugins/messages/del.ts'
 import { getArray } from '../plugins/messages/ga.ts'
 import { getKey } from '../plugins/messages/gk.ts'
@@ -48,6 +49,7 @@ const factories = {
   getKey,
   getArray,
   getWeighted,
+  commands,
   reply,
   ack,
   nack,

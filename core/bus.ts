@@ -214,6 +214,7 @@ class SlipstreamBus implements Bus {
       clocks: () => this.#running.clocks,
       links: () => this.links(),
       requests: () => this.#running.requests,
+      ways: () => this.#running.ways,
       announced: (link, tags) => this.#running.announced(link, tags),
       subscribers: () => this.#running.subscribers,
       forget: (name) => this.#running.forget(name),

@@ -73,6 +73,9 @@ const TEXTS = {
     `"${name}" is a peer of the configuration. Remove it there first; it would be back at once.`,
   SLP_REPLAY_QUEUE: (jobs: number) =>
     `${jobs} replay jobs have not ended yet. Wait until one has, or cancel those that are not needed; then replay again.`,
+  SLP_COMMAND_TAKEN: (name: string) =>
+    `The command "${name}" is registered already. Load one of the two plugins, or give one of the commands another name.`,
+  SLP_COMMAND_INVALID: (name: string, problem: string) => `The command "${name}" cannot be registered: ${problem}.`,
   SLP_TRANSPORT_UNKNOWN: (url: string) =>
     `No transport dials ${url}. Use ws:// or wss://, or load a plugin that speaks this protocol.`,
   SLP_LISTEN: (address: string, problem: string) =>

@@ -5,6 +5,7 @@ export type { Clocks } from './clocks.ts'
 export type { DeadLetters } from './dead-letters.ts'
 export type { Deliveries } from './deliveries.ts'
 export type { LinkCircuit } from './dialer.ts'
+export { errorText } from './error-text.ts'
 export { type ErrorCode, type ErrorDetails, errorCodes, problemOf, SlipstreamError, slipstreamError } from './errors.ts'
 export type {
   Acknowledgement,
@@ -74,7 +75,9 @@ export {
   type SelectedLetter,
 } from './replay.ts'
 export type { Consistency } from './requests/finding.ts'
+export type { Outcome } from './requests/outcome.ts'
 export type { Replies } from './requests/requests.ts'
+export type { Answered, Outcomes, Said } from './requests/ways-back.ts'
 export type { Exclusion, Route, RouteReason } from './route.ts'
 export type { Runtime, Timer } from './runtime/runtime.ts'
 export { systemRuntime } from './runtime/system.ts'

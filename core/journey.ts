@@ -13,6 +13,7 @@ import { entryLimits, linkLimits } from './protocol/limits.ts'
 import { type Incoming, Received } from './protocol/received.ts'
 import type { Recipient } from './recipient.ts'
 import type { Requests } from './requests/requests.ts'
+import type { WaysBack } from './requests/ways-back.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Schedule } from './schedule.ts'
 import type { DeliveryChanges, ScheduledMessage, StoreVerdict } from './store.ts'
@@ -30,6 +31,7 @@ export interface JourneyContext {
   readonly forwarder: Forwarder
   readonly group: GroupCommit
   readonly requests: Requests
+  readonly ways: WaysBack
   readonly schedule: Schedule
   readonly storeHealth: StoreHealth
   /** The store could not say what became of a group: nobody is told anything, and its senders will repeat it. */
@@ -61,6 +63,7 @@ export class Journey {
       const answering = types.answering(received.type)
       if (receipt) {
         answerTo(received, receipt, hooks)
+        if (receipt.status === 'duplicate') this.#repeated(received)
       } else if (handle) {
         const handled = received
         void handle(received)?.catch((error: unknown) => answerFault(handled, error, this.#context))
@@ -102,6 +105,13 @@ export class Journey {
     return 'written'
   }
 
+  /** A repetition goes no further, but whoever sends it may be told what came of the first one. */
+  #repeated(received: Received, arrival?: Arrival): void {
+    const { types, ways } = this.#context
+    const messageId = received.string('messageId')
+    if (messageId !== undefined && types.isAnswered(received.type)) ways.repeated(received.sender, messageId, arrival)
+  }
+
   #read(incoming: Incoming, sender: Link): Received {
     const limits = sender.role === 'client' ? entryLimits : linkLimits
     return Received.read(sender, incoming, limits, this.#context.runtime.monotonic())
@@ -128,10 +138,16 @@ export class Journey {
 
   /** What is on disk: to its senders, then to its recipients. Whatever fails here is no fault of the store. */
   async #tell(arrivals: readonly Arrival[], verdicts: readonly StoreVerdict[]): Promise<void> {
-    const { hooks, forwarder, forwardingFailed } = this.#context
+    const { hooks, forwarder, ways, forwardingFailed } = this.#context
     try {
       const acknowledgements = judge(arrivals, verdicts, hooks)
+      arrivals.forEach((arrival, index) => {
+        if (verdicts[index]?.status === 'duplicate' && arrival.received) this.#repeated(arrival.received, arrival)
+      })
       if (acknowledgements.length > 0) await hooks.ack.promise(acknowledgements)
+      arrivals.forEach((arrival, index) => {
+        if (verdicts[index]?.status === 'stored') ways.opened(arrival)
+      })
       forwarder.forward(arrivals, verdicts)
     } catch (error) {
       forwardingFailed(error)

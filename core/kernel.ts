@@ -13,6 +13,7 @@ import type { Kernel, Plugin, PluginReport, WindowDeclarations } from './plugin.
 import type { Recipient } from './recipient.ts'
 import type { Recipients } from './recipients.ts'
 import type { Replies } from './requests/requests.ts'
+import type { WaysBack } from './requests/ways-back.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
 import type { StateUpkeep } from './state/upkeep.ts'
@@ -42,6 +43,7 @@ export interface KernelContext {
   readonly clocks: () => Clocks
   readonly links: () => readonly Link[]
   readonly requests: () => Replies
+  readonly ways: () => WaysBack
   readonly announced: (link: Link, tags: readonly string[]) => Promise<void>
   readonly subscribers: () => Subscribers
   readonly forget: (name: string) => Promise<boolean>
@@ -87,6 +89,9 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     get requests() {
       return context.requests()
     },
+    get replies() {
+      return context.ways()
+    },
     recipients: context.recipients,
     links: context.links,
     announced: context.announced,
@@ -105,6 +110,7 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     shed: (limit) => parts.store.shed(limit),
     isStored: (type) => parts.types.receiver(type) === undefined,
     messageTypes: () => parts.types.names(),
+    replayedByName: () => parts.types.replayedByName(),
     messageType(name, type) {
       assertOpen()
       parts.types.register(plugin, name, type)

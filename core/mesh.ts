@@ -21,6 +21,7 @@ import { reachable } from './reach.ts'
 import { DurableRecipient } from './recipient.ts'
 import { Recipients } from './recipients.ts'
 import { Requests } from './requests/requests.ts'
+import { WaysBack } from './requests/ways-back.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { Schedule } from './schedule.ts'
 import { SELF, SelfRecipient } from './self.ts'
@@ -69,6 +70,7 @@ export class Mesh {
   readonly journey: Journey
   readonly requests: Requests
   readonly upkeep: StateUpkeep
+  readonly ways: WaysBack
   readonly subscribers: Subscribers
   readonly addresses: string[] = []
   readonly #context: MeshContext
@@ -171,12 +173,14 @@ export class Mesh {
     })
     this.requests = new Requests({
       ...{ instanceId, hooks, runtime, log, admission, recipients: this.recipients, state: parts.state },
+      answering: (type) => types.answering(type),
       applied: (key, withinMs) => this.applied(key, withinMs),
     })
+    this.ways = new WaysBack({ instanceId, hooks, runtime, types, recipients: this.recipients })
     const entrance = new Entrance({ group, clocks: this.clocks, storeHealth, draining })
     this.journey = new Journey({
-      ...{ hooks, runtime, log, types, entrance, admission, forwarder, group, requests: this.requests },
-      ...{ schedule: this.#schedule, clocks: this.clocks, storeHealth, storeFailed, forwardingFailed },
+      ...{ hooks, runtime, log, types, entrance, admission, forwarder, group, clocks: this.clocks, storeHealth },
+      ...{ requests: this.requests, ways: this.ways, schedule: this.#schedule, storeFailed, forwardingFailed },
     })
     const reading = { journey: this.journey, types, hooks, runtime, log }
     const reader = (link: Link) => new FrameReader(link, reading)

@@ -42,6 +42,13 @@ export interface StoredType<Body> {
    * `merge`, `join` or `space` keeps state: it is handled where there is a state backend, and nowhere else.
    */
   apply?(messages: readonly Message<Body>[], context: ApplyContext<Body>): unknown
+  /**
+   * Its messages are answered: each instance that they are for says what came of one there (`kernel.replies`), and that goes back
+   * the way the message came, to whoever published it.
+   */
+  readonly replies?: true
+  /** `named`: its dead letters are delivered again only by a job whose filter names the type. Default: by any that selects them. */
+  readonly replay?: 'named'
   readonly receive?: never
   readonly answer?: never
 }
@@ -61,6 +68,8 @@ export interface RequestType<Body> {
   readonly check?: never
   readonly receive?: never
   readonly apply?: never
+  readonly replies?: never
+  readonly replay?: never
   readonly order?: never
   readonly merge?: never
   readonly join?: never
@@ -99,6 +108,8 @@ export interface DirectType<Body> {
   readonly answer?: never
   readonly check?: never
   readonly apply?: never
+  readonly replies?: never
+  readonly replay?: never
   readonly orderingKey?: never
   readonly order?: never
   readonly merge?: never
@@ -115,6 +126,8 @@ export interface AnyMessageType {
   readonly merge?: 'newest'
   join?(current: string, incoming: string): string
   readonly space?: string
+  readonly replies?: true
+  readonly replay?: 'named'
   apply?(messages: readonly Message<never>[], context: ApplyContext<never>): unknown
   receive?(received: Received<never>): void | Promise<void>
   answer?(request: Message<never>, context: AnswerContext): Answer | undefined | Promise<Answer | undefined>

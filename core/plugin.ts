@@ -11,6 +11,7 @@ import type { BodyOf } from './message.ts'
 import type { MessageType } from './message-type.ts'
 import type { Recipient } from './recipient.ts'
 import type { Replies } from './requests/requests.ts'
+import type { Outcomes } from './requests/ways-back.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Settings } from './settings.ts'
 import type { StateUpkeep } from './state/upkeep.ts'
@@ -114,6 +115,8 @@ export interface Kernel {
   collapse(name: string): Promise<Collapsed | undefined>
   /** Requests that await answers, for plugins that speak for those who answer. */
   readonly requests: Replies
+  /** What comes of stored messages that are answered, for their types. */
+  readonly replies: Outcomes
   /**
    * Resolves to whether every message that is stored for this instance by now has been applied, or put aside for some
    * reason: of that ordering key, or of all. False when `withinMs` (5,000) is over first. Whoever has the ACK of a write
@@ -126,6 +129,8 @@ export interface Kernel {
   healthChecks(): readonly HealthCheck[]
   /** Names of all registered message types. */
   messageTypes(): readonly string[]
+  /** Those whose dead letters are delivered again only by a job that names them. */
+  replayedByName(): readonly string[]
   /** Figures of the store. */
   storeStatistics(): StoreStatistics
   /** The sums of each recipient: what was for it, and what became of that. */

@@ -329,6 +329,8 @@ export interface DeadLetterFilter {
   readonly ids?: readonly DeadLetterId[]
   readonly recipient?: string
   readonly type?: string
+  /** None of these types. */
+  readonly exceptTypes?: readonly string[]
   readonly keyPrefix?: string
   readonly reason?: DeadReason
   /** In milliseconds since the epoch. */

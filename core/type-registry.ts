@@ -49,6 +49,16 @@ export class TypeRegistry {
     }
   }
 
+  /** Whether whoever publishes messages of that type is told what came of them. */
+  isAnswered(name: string): boolean {
+    return this.#types.get(name)?.type.replies === true
+  }
+
+  /** Types whose dead letters are delivered again only by a job that names them. */
+  replayedByName(): readonly string[] {
+    return this.names().filter((name) => this.#types.get(name)?.type.replay === 'named')
+  }
+
   /** Whether messages of one ordering key go one at a time: where the type says so, and where nobody here knows it. */
   isStrict(name: string): boolean {
     const type = this.#types.get(name)?.type

@@ -3,13 +3,21 @@ import type { Timer } from '../runtime/runtime.ts'
 import { type Consistency, type Finding, newestOf } from './finding.ts'
 import type { Reply } from './reply.ts'
 
+/** What was found in time, and whether everybody who was asked has answered. */
+export interface Found {
+  readonly findings: readonly Finding[]
+  readonly complete: boolean
+}
+
 /** A request that awaits answers: of this instance itself, of neighbours, or of both. */
 export class OpenRequest {
   readonly messageId: string
   readonly type: string
-  /** Who asked here, and is to be answered. */
-  readonly asker: Link
+  /** Who asked here, and is to be answered; undefined: this instance itself. */
+  readonly asker: Link | undefined
   readonly consistency: Consistency
+  /** Called once with all that was found, if this instance itself has asked. */
+  found: (found: Found) => void = () => {}
   /** Rings when there is no time left. */
   timer: Timer | undefined
   readonly #waiting = new Set<Link>()
@@ -17,7 +25,7 @@ export class OpenRequest {
   #complete = true
   #selfIsAsked = false
 
-  constructor(asked: { messageId: string; type: string; asker: Link; consistency: Consistency }) {
+  constructor(asked: { messageId: string; type: string; asker: Link | undefined; consistency: Consistency }) {
     this.messageId = asked.messageId
     this.type = asked.type
     this.asker = asked.asker

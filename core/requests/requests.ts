@@ -15,7 +15,8 @@ import type { Runtime } from '../runtime/runtime.ts'
 import { stampOf } from '../state/audience.ts'
 import type { StateReader } from '../state.ts'
 import { type Consistency, type Finding, printFindings } from './finding.ts'
-import { OpenRequest } from './open-request.ts'
+import { type Found, OpenRequest } from './open-request.ts'
+import { type OwnRequest, ownRequest } from './own-request.ts'
 import { readReply } from './reply.ts'
 
 export interface RequestsContext {
@@ -26,12 +27,14 @@ export interface RequestsContext {
   readonly admission: Admission
   readonly recipients: Recipients
   readonly state: StateReader | undefined
+  /** How requests of that type are answered here. */
+  answering(type: string): Answering | undefined
   /** Resolves when what was stored for this instance by now has been applied, or the time is up. */
   applied(key: string | undefined, withinMs: number): Promise<boolean>
 }
 
 /** What plugins tell of answers that came in. */
-export type Replies = Pick<Requests, 'open' | 'replied' | 'refused'>
+export type Replies = Pick<Requests, 'open' | 'replied' | 'refused' | 'ask'>
 
 /** Requests that are open at once. Beyond that, a new one is refused with BUSY. */
 const MAX_OPEN = 10_000
@@ -70,18 +73,26 @@ export class Requests {
       return
     }
     if (this.#open.size >= MAX_OPEN) throw new ProtocolFault('BUSY', 'too many requests are open; ask again later')
-    const { consistency = 'first', timeoutMs = DEFAULT_TIMEOUT_MS } = received.body as {
-      consistency?: Consistency
-      timeoutMs?: number
-    }
+    const { consistency = 'first' } = message.body as { consistency?: Consistency }
     const request = new OpenRequest({ messageId, type: message.type, asker: received.sender, consistency })
-    const withinMs = timeoutMs * SHARE_OF_TIME ** message.path.length
-    const { self, links } = this.#route(message, received.sender, answering)
-    if (!self && (links.length === 0 || consistency === 'local')) throw nobody()
-    this.#known.set(messageId, true)
-    this.#open.set(messageId, request)
-    request.timer = this.#context.runtime.after(withinMs, () => this.#close(request))
-    void this.#run(request, message, { self, links, answering, withinMs })
+    if (!this.#begin(request, message, answering)) throw nobody()
+  }
+
+  /**
+   * Asks in the name of this instance, which is asked as well. Resolves to what was found in time: to nothing, and not all of it, when
+   * too many requests are open.
+   */
+  ask(type: string, wish: OwnRequest): Promise<Found> {
+    const { runtime, instanceId, answering } = this.#context
+    const handled = answering(type)
+    if (!handled || this.#open.size >= MAX_OPEN) return Promise.resolve({ findings: [], complete: false })
+    const message = ownRequest(type, wish, runtime.id(), instanceId)
+    const { messageId } = message
+    const request = new OpenRequest({ messageId, type, asker: undefined, consistency: wish.consistency })
+    return new Promise((resolve) => {
+      request.found = resolve
+      if (!this.#begin(request, message, handled)) resolve({ findings: [], complete: true })
+    })
   }
 
   /** A reply came in on a link. Returns whether it was awaited there. */
@@ -103,8 +114,25 @@ export class Requests {
 
   /** Ends all that is open: nobody is answered any more. */
   close(): void {
-    for (const { timer } of this.#open.values()) timer?.cancel()
+    for (const { timer, found } of this.#open.values()) {
+      timer?.cancel()
+      found({ findings: [], complete: false })
+    }
     this.#open.clear()
+  }
+
+  /** False when there is nobody who could answer. */
+  #begin(request: OpenRequest, message: Message, answering: Answering): boolean {
+    const { messageId, consistency, asker } = request
+    const { timeoutMs = DEFAULT_TIMEOUT_MS } = message.body as { timeoutMs?: number }
+    const withinMs = timeoutMs * SHARE_OF_TIME ** message.path.length
+    const { self, links } = this.#route(message, asker, answering)
+    if (!self && (links.length === 0 || consistency === 'local')) return false
+    this.#known.set(messageId, true)
+    this.#open.set(messageId, request)
+    request.timer = this.#context.runtime.after(withinMs, () => this.#close(request))
+    void this.#run(request, message, { self, links, answering, withinMs })
+    return true
   }
 
   async #run(
@@ -133,12 +161,16 @@ export class Requests {
   }
 
   /** Who is asked: this instance, if it is meant and can answer; neighbours, by the rules that hold for any message. */
-  #route(message: Message, asker: Link, { needsState }: Answering): { self: boolean; links: readonly Link[] } {
+  #route(
+    message: Message,
+    asker: Link | undefined,
+    { needsState }: Answering,
+  ): { self: boolean; links: readonly Link[] } {
     const { recipients, hooks, state } = this.#context
     const linked = recipients.connectedOrDurable().filter(({ role, connected }) => role === 'instance' && connected)
     const able = needsState && !state ? linked : [recipients.self, ...linked]
     const route = hooks.route.call(
-      new Route(able).without('sender', (recipient) => recipient === asker.recipient),
+      new Route(able).without('sender', (recipient) => recipient === asker?.recipient),
       message,
     )
     const links = route.recipients.flatMap((recipient) =>
@@ -170,13 +202,13 @@ export class Requests {
     if (this.#open.get(messageId) !== request) return
     this.#open.delete(messageId)
     request.timer?.cancel()
-    if (findings.length > 0) {
+    if (!asker) {
+      request.found({ findings, complete })
+    } else if (findings.length > 0) {
       this.#reply(asker, messageId, printFindings(findings, consistency, complete))
     } else {
-      this.#refuse(
-        request,
-        complete ? nobody() : new ProtocolFault('TIMEOUT', 'nobody has answered in time; ask again'),
-      )
+      const fault = complete ? nobody() : new ProtocolFault('TIMEOUT', 'nobody has answered in time; ask again')
+      this.#refuse(asker, request, fault)
     }
   }
 
@@ -189,7 +221,7 @@ export class Requests {
     )
   }
 
-  #refuse({ asker, messageId, type }: OpenRequest, { code, message: reason }: ProtocolFault): void {
+  #refuse(asker: Link, { messageId, type }: OpenRequest, { code, message: reason }: ProtocolFault): void {
     this.#context.hooks.refused.call({ sender: asker, messageId, type, code, reason, retryable: RETRYABLE.has(code) })
   }
 

@@ -50,7 +50,7 @@ export class ReplayRunner implements Replays {
     if (this.#line.length >= MAX_UNFINISHED) throw slipstreamError('SLP_REPLAY_QUEUE', [MAX_UNFINISHED])
     const { job, more } = await this.#freeze({
       by,
-      filter,
+      filter: this.#without(filter),
       perSecond: Math.min(MAX_PER_SECOND, Math.max(1, Math.floor(perSecond))),
       limit: MAX_SELECTED,
       maxFailures: (total) => maxFailures ?? Math.max(10, Math.floor(total / 10)),
@@ -65,7 +65,7 @@ export class ReplayRunner implements Replays {
   }
 
   async preview(filter: DeadLetterFilter): Promise<{ selected: number; more: number }> {
-    const { total } = await this.#kernel.deadLetters.list(filter, { limit: 0 })
+    const { total } = await this.#kernel.deadLetters.list(this.#without(filter), { limit: 0 })
     const selected = Math.min(total, MAX_SELECTED)
     return { selected, more: total - selected }
   }
@@ -117,6 +117,12 @@ export class ReplayRunner implements Replays {
       this.#recallLater()
       throw error
     }
+  }
+
+  /** A command, say, is not run by the way: such types are left out unless they are asked for by name. */
+  #without(filter: DeadLetterFilter): DeadLetterFilter {
+    const exceptTypes = this.#kernel.replayedByName()
+    return filter.type !== undefined || exceptTypes.length === 0 ? filter : { ...filter, exceptTypes }
   }
 
   #recallLater(): void {

@@ -26,7 +26,7 @@ export interface StartedReplay extends FrozenReplay {
 export interface Replays {
   /**
    * Freezes the selection, 100,000 dead letters at most, and puts the job in line: one runs at a time. Rejects with
-   * `SLP_REPLAY_QUEUE` when 100 have not ended. When the store fails, the job may be there all the same: then it runs.
+   * `SLP_REPLAY_QUEUE` when 100 have not ended. Types that declare `replay: 'named'` are left out unless the filter names the type. When the store fails, the job may be there all the same: then it runs.
    */
   start(wish: ReplayWish): Promise<StartedReplay>
   /**

@@ -12,9 +12,11 @@ type ReplyBody = {
   values?: readonly { value: unknown; instanceId?: string; version?: string }[]
   complete?: boolean
   version?: string
+  instanceId?: string
+  error?: { code: string; message: string }
 }
 
-/** `REPLY`: what a neighbour, and everybody behind it, answers to a request that it was asked. */
+/** `REPLY`: what a neighbour, and everybody behind it, answers to a request that it was asked, or what came of a message. */
 export function reply(): Plugin {
   return {
     name: 'reply',
@@ -41,10 +43,19 @@ export function reply(): Plugin {
             },
             complete: { type: 'boolean' },
             version: { type: 'string', maxLength: 256 },
+            instanceId: { type: 'string', pattern: ID_PATTERN },
+            error: {
+              type: 'object',
+              required: ['code', 'message'],
+              properties: {
+                code: { type: 'string', maxLength: 64 },
+                message: { type: 'string', maxLength: 4_096 },
+              },
+            },
           },
         },
         receive(received) {
-          if (kernel.requests.replied(received)) return
+          if (kernel.requests.replied(received) || kernel.replies.heard(received)) return
           const { sender, body } = received
           kernel.log.debug('stray reply', { messageId: body.correlationId, peer: sender.peer ?? sender.id })
         },

@@ -10,6 +10,13 @@ import type { Circuit } from '../../delivery/circuits.ts'
 // For the service that catch-up offers.
 import type {} from '../../state/catch-up/index.ts'
 
+declare module '../../../core/index.ts' {
+  interface Services {
+    /** What `/api/v1/status` shows. */
+    readonly status: { read(): object }
+  }
+}
+
 /** What an instance is and does, for pages and the command line: `/api/v1/status`, `…/connections`, `…/plugins`. */
 export function statusApi(): Plugin {
   return {
@@ -23,7 +30,9 @@ export function statusApi(): Plugin {
       })
       const uptime = () => Math.floor((kernel.runtime.monotonic() - startedAt) / 1000)
       const read = { access: 'read' } as const
-      http.route('GET', '/api/v1/status', read, () => ({ body: { ...status(kernel), uptimeSeconds: uptime() } }))
+      const whole = () => ({ ...status(kernel), uptimeSeconds: uptime() })
+      kernel.provide('status', { read: whole })
+      http.route('GET', '/api/v1/status', read, () => ({ body: whole() }))
       http.route('GET', '/api/v1/connections', read, () => ({ body: list(connections(kernel)) }))
       http.route('DELETE', '/api/v1/connections/:id', { access: 'write' }, ({ params }) => forget(kernel, params.id))
       http.route('GET', '/api/v1/plugins', read, () => ({ body: list(kernel.plugins()) }))

@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client'
 import type { Plugin } from '../../../core/index.ts'
 import { measureCatchUp } from './catch-up.ts'
+import { measureCommands } from './commands.ts'
 import { measureDeliveries } from './deliveries.ts'
 import { measureInstance } from './instance.ts'
 import { measureMesh } from './mesh.ts'
@@ -26,6 +27,7 @@ export function prometheus(): Plugin {
       measureMesh(kernel, registry)
       measureStore(kernel, registry)
       measureState(kernel, registry)
+      measureCommands(kernel, registry)
       measureCatchUp(kernel, registry)
       measureInstance(kernel, registry)
       kernel.use('http').route('GET', '/metrics', { access: 'public' }, async () => ({

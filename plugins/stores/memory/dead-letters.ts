@@ -128,12 +128,13 @@ export class KeptDeadLetters implements Selectable {
 
 function matches(
   letter: DeadLetter,
-  { ids, recipient, type, keyPrefix, reason, diedBefore }: DeadLetterFilter,
+  { ids, recipient, type, exceptTypes = [], keyPrefix, reason, diedBefore }: DeadLetterFilter,
 ): boolean {
   return (
     (ids === undefined || ids.includes(letter.id)) &&
     (recipient === undefined || letter.recipient === recipient) &&
     (type === undefined || letter.type === type) &&
+    !exceptTypes.includes(letter.type ?? '') &&
     (keyPrefix === undefined || letter.orderingKey?.startsWith(keyPrefix) === true) &&
     (reason === undefined || letter.reason === reason) &&
     (diedBefore === undefined || letter.diedAt < diedBefore)

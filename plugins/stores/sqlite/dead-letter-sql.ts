@@ -45,6 +45,7 @@ const CONDITIONS: Readonly<Record<keyof DeadLetterFilter, string>> = {
   ids: 'dead_letter.id IN (SELECT value FROM json_each(@ids))',
   recipient: 'dead_letter.recipient IN (SELECT recipient FROM ledger WHERE name = @recipient)',
   type: 'message.type = @type',
+  exceptTypes: '(message.type IS NULL OR message.type NOT IN (SELECT value FROM json_each(@exceptTypes)))',
   keyPrefix: 'substr(message.ordering_key, 1, length(@keyPrefix)) = @keyPrefix',
   reason: 'dead_letter.reason = @reason',
   diedBefore: 'dead_letter.died_at < @diedBefore',
@@ -54,7 +55,11 @@ export function conditionsOf(filter: DeadLetterFilter): Conditions {
   const given = (Object.keys(CONDITIONS) as (keyof DeadLetterFilter)[]).filter((name) => filter[name] !== undefined)
   return {
     where: ['TRUE', ...given.map((name) => CONDITIONS[name])].join(' AND '),
-    values: { ...filter, ids: JSON.stringify(filter.ids ?? []) },
+    values: {
+      ...filter,
+      ids: JSON.stringify(filter.ids ?? []),
+      exceptTypes: JSON.stringify(filter.exceptTypes ?? []),
+    },
   }
 }
 

@@ -13,9 +13,11 @@ import {
 import { FanOutLog } from '../../../core/log.ts'
 import { messageMaker } from '../../../core/testing/messages.ts'
 import { type Replays, type ReplayWish, replay } from '../../../plugins/delivery/replay.ts'
+import { commands } from '../../../plugins/messages/cmd.ts'
 import { MemoryState } from '../../../plugins/state/memory.ts'
 import { MemoryStore } from '../../../plugins/stores/memory.ts'
 import { SqliteStore } from '../../../plugins/stores/sqlite/index.ts'
+import { ManualRuntime } from '../../core/manual-runtime.ts'
 import { failureOf } from '../../core/support.ts'
 import { keeping } from '../../support/bus.ts'
 import { type Answer, type Application, type BenchOptions, bench, RETRY_DELAY_MS } from './support.ts'
@@ -104,6 +106,33 @@ describe('a replay', () => {
     await subject.settled()
     expect(back.got).to.deep.equal(all)
   }).timeout(20_000)
+
+  it('leaves out commands, unless they are asked for by name: then those run whose time is not over', async () => {
+    const runtime = new ManualRuntime()
+    const allow = [{ command: 'slipstream.ping', identities: '*' as const }]
+    const subject = await desk({ runtime, plugins: [commands({ allow })] })
+    const neighbour = await subject.connect('two', () => REJECTION, { role: 'instance' })
+    const command = (messageId: string, seconds: number) => {
+      const expiresAt = runtime.now() + seconds * 1_000
+      return { type: 'CMD', messageId, command: 'slipstream.ping', targetInstanceId: 'two', expiresAt }
+    }
+    await subject.bury({ messageId: 'write', key: 'k' }, command('lasting', 3_600), command('short', 10))
+    expect((await subject.dead()).map(({ messageId }) => messageId)).to.have.members(['write', 'lasting', 'short'])
+    neighbour.close()
+    await subject.pass(20_000)
+    expect(await subject.replays.preview({})).to.deep.equal({ selected: 1, more: 0 })
+    expect((await subject.start()).job).to.include({ total: 1 })
+    const ids = (await subject.dead()).map(({ id }) => id)
+    expect((await subject.start({ filter: { ids } })).job).to.include({ total: 0 })
+    const named = await subject.start({ filter: { type: 'CMD' } })
+    expect(named.job).to.include({ total: 2 })
+    const back = await subject.connect('two', () => 'ACK', { role: 'instance' })
+    await subject.pass(2_000)
+    expect(back.got).to.have.members(['write', 'lasting'])
+    expect((await subject.dead()).map(({ messageId, reason }) => [messageId, reason])).to.deep.equal([
+      ['short', 'EXPIRED'],
+    ])
+  })
 
   it('reaches @self', async () => {
     const subject = await desk()

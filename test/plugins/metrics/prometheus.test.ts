@@ -7,6 +7,7 @@ import type { Plugin } from '../../../core/index.ts'
 import { circuitBreaker } from '../../../plugins/delivery/circuit-breaker.ts'
 import { replay } from '../../../plugins/delivery/replay.ts'
 import { republish } from '../../../plugins/delivery/republish.ts'
+import { commands } from '../../../plugins/messages/cmd.ts'
 import { deleteKey } from '../../../plugins/messages/del.ts'
 import { hello } from '../../../plugins/messages/hello.ts'
 import { nack } from '../../../plugins/messages/nack.ts'
@@ -175,6 +176,22 @@ describe('prometheus', () => {
     await eventually(async () => (await series('dead_letters_replayed_total')) === 1)
     expect(await series('replay_jobs{state="running"}')).to.equal(1)
     expect(await series('replay_jobs{state="waiting"}')).to.equal(1)
+  })
+
+  it('counts commands by their names and what came of them, and times those that were run', async () => {
+    const allow = ['slipstream.ping', 'no.such', 'another'].map((command) => ({ command, identities: '*' as const }))
+    const { connect, series } = await startMetered({ plugins: [nack(), commands({ allow })] })
+    const publisher = connect()
+    const expiresAt = Date.now() + 60_000
+    const send = (command: string, more: object = {}) => publisher.send({ type: 'CMD', command, expiresAt, ...more })
+    send('slipstream.ping')
+    send('slipstream.ping', { args: { too: 'many' } })
+    for (const unknown of ['no.such', 'another']) send(unknown)
+    await eventually(async () => (await series('commands_total{command="other",outcome="unknown"}')) === 2)
+    expect(await series('commands_total{command="slipstream.ping",outcome="done"}')).to.equal(1)
+    expect(await series('commands_total{command="slipstream.ping",outcome="invalid_args"}')).to.equal(1)
+    expect(await series('commands_total{command="slipstream.status",outcome="done"}')).to.equal(0)
+    expect(await series('command_seconds_count')).to.equal(1)
   })
 
   it('takes the time in seconds', async () => {

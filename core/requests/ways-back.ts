@@ -1,0 +1,236 @@
+import type { Arrival, DeadLettered } from '../events.ts'
+import type { Hooks } from '../hooks.ts'
+import type { Link } from '../links.ts'
+import { isId } from '../protocol/fields.ts'
+import type { Received } from '../protocol/received.ts'
+import { DurableRecipient, type Recipient } from '../recipient.ts'
+import type { Recipients } from '../recipients.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { TypeRegistry } from '../type-registry.ts'
+import { type Outcome, outcomeFrame, printOutcome, readOutcome, type Told } from './outcome.ts'
+import { Unsent } from './unsent.ts'
+
+/** What plugins say of messages that are answered. */
+export type Outcomes = Pick<WaysBack, 'answer' | 'awaits' | 'conclude' | 'heard' | 'say'>
+
+/** Ways that are remembered at once. Beyond that the oldest is forgotten, and what comes back by it is dropped. */
+const MAX_WAYS = 10_000
+/** How long after the time of a message is over something may still come of it, in milliseconds: it began in time. */
+const AFTER_EXPIRY_MS = 10 * 60_000
+/** How long the way of a message without an end is remembered, in milliseconds. */
+const WITHOUT_EXPIRY_MS = 24 * 60 * 60_000
+
+export interface WaysContext {
+  readonly instanceId: string
+  readonly hooks: Hooks
+  readonly runtime: Runtime
+  readonly types: TypeRegistry
+  readonly recipients: Recipients
+}
+
+/** The way back of one message. */
+interface Way {
+  readonly messageId: string
+  /** Who sent it here, and is told. */
+  asker: Link
+  /** Of whom something is still awaited: neighbours with everybody behind them, and this instance. */
+  readonly open: Set<Recipient>
+  /** Whether it is for one instance only: the first outcome is the last one then. */
+  readonly isForOne: boolean
+  readonly until: number
+  hasOutcome: boolean
+  isOver: boolean
+  /** What is said when nothing else was, as the members of a REPLY. */
+  nothing: string
+}
+
+/** What came of a message at an instance; `complete`: nothing more comes. */
+export interface Said extends Omit<Told, 'outcome'> {
+  readonly outcome: Outcome
+}
+
+/** A message on whose outcome an instance reports, and who passed it on, if nobody here remembers. */
+export interface Answered {
+  readonly messageId: string
+  readonly via: string | undefined
+}
+
+/**
+ * The ways back of stored messages whose type declares that they are answered: each goes to where its message came from first.
+ * What comes of one, at this instance or behind a neighbour, is passed on as it comes; `complete` is said once everybody to whom
+ * the message went has said so. In memory only: what gets lost, whoever publishes the message again is told.
+ */
+export class WaysBack {
+  readonly #context: WaysContext
+  readonly #ways = new Map<string, Way>()
+  readonly #unsent = new Unsent()
+
+  constructor(context: WaysContext) {
+    this.#context = context
+    context.hooks.deadLetter.tap('kernel', (dead) => this.#givenUp(dead))
+    context.hooks.linkUp.tap('kernel', (link) => {
+      for (const frame of this.#unsent.take(link.peer)) link.send(frame, 'control')
+    })
+  }
+
+  /** A message was stored, and is on its way to whom it is for. */
+  opened(arrival: Arrival): void {
+    const way = this.#open(arrival)
+    if (way) this.#conclude(way)
+  }
+
+  /** A message came in again. A client is told from now on; an instance that is not on its way has nothing to wait for here. */
+  repeated(sender: Link, messageId: string, arrival?: Arrival): void {
+    const way = this.#at(messageId) ?? (arrival && this.#open(arrival))
+    if (way && (sender.role === 'client' || isSame(way.asker.recipient, sender.recipient))) way.asker = sender
+    else if (sender.role === 'instance') this.#send(sender, { messageId, complete: true })
+  }
+
+  /** A neighbour says what came of a message there or behind it. Returns whether that was awaited of it. */
+  heard(received: Received): boolean {
+    const way = this.#at(received.string('correlationId') ?? '')
+    const branch = way && [...way.open].find((one) => isSame(one, received.sender.recipient))
+    if (!way || !branch) return false
+    const { complete = true } = received.body as { complete?: boolean }
+    if (complete) way.open.delete(branch)
+    const outcome = readOutcome(received)
+    if (outcome === undefined) this.#conclude(way)
+    else this.#tell(way, outcome, received.string('instanceId') ?? received.sender.peer)
+    return true
+  }
+
+  /** What came of a message at this instance; undefined: nothing, it is another one's. */
+  answer({ messageId, via }: Answered, outcome: Outcome | undefined): void {
+    const { instanceId, recipients } = this.#context
+    const way = this.#at(messageId)
+    if (way) {
+      way.open.delete(recipients.self)
+      if (outcome === undefined) this.#conclude(way)
+      else this.#tell(way, printOutcome(outcome), instanceId)
+    } else if (outcome !== undefined && via !== undefined) {
+      // Nobody remembers to whom else it went: that this is all cannot be said.
+      this.#sendTo(
+        via,
+        outcomeFrame({ messageId, instanceId, outcome: printOutcome(outcome), complete: false }, instanceId),
+      )
+    }
+  }
+
+  /** Says what came of a message at some instance to whoever asks for it on that link. */
+  say(link: Link, { messageId, instanceId, outcome, complete }: Said): void {
+    const way = this.#at(messageId)
+    if (way?.isForOne) way.isOver = true
+    this.#send(link, {
+      ...{ messageId, instanceId, outcome: printOutcome(outcome) },
+      complete: complete || way?.isForOne === true,
+    })
+  }
+
+  /** Says to whoever asks for a message on that link that nothing came of it, and why. */
+  conclude(link: Link, messageId: string): void {
+    this.#send(link, { messageId, outcome: this.#at(messageId)?.nothing ?? NOBODY, complete: true })
+  }
+
+  /** Whether something may still come of a message, as far as is remembered. */
+  awaits(messageId: string): boolean {
+    return this.#at(messageId)?.isOver === false
+  }
+
+  #open({ received, message, route }: Arrival): Way | undefined {
+    const { types, runtime } = this.#context
+    if (!received || !types.isAnswered(message.type)) return undefined
+    const { messageId, expiresAt, targetInstanceId } = message
+    const until = expiresAt === undefined ? runtime.now() + WITHOUT_EXPIRY_MS : expiresAt + AFTER_EXPIRY_MS
+    const open = new Set(route.recipients.filter(({ role }) => role !== 'client'))
+    const isForOne = targetInstanceId !== undefined
+    const way = {
+      messageId,
+      asker: received.sender,
+      open,
+      isForOne,
+      until,
+      ...{ hasOutcome: false, isOver: false, nothing: NOBODY },
+    }
+    this.#ways.set(messageId, way)
+    const [oldest] = this.#ways.keys()
+    if (this.#ways.size > MAX_WAYS && oldest !== undefined) this.#ways.delete(oldest)
+    return way
+  }
+
+  #at(messageId: string): Way | undefined {
+    const way = this.#ways.get(messageId)
+    if (!way || way.until > this.#context.runtime.now()) return way
+    this.#ways.delete(messageId)
+    return undefined
+  }
+
+  #tell(way: Way, outcome: string, instanceId: string | undefined): void {
+    const { messageId, asker } = way
+    if (way.isOver) return
+    way.hasOutcome = true
+    way.isOver = way.open.size === 0 || way.isForOne
+    this.#send(asker, {
+      messageId,
+      instanceId: isId(instanceId) ? instanceId : undefined,
+      outcome,
+      complete: way.isOver,
+    })
+  }
+
+  /** When nothing more is awaited: says so. A client to whom nothing was told at all learns that there was nobody. */
+  #conclude(way: Way): void {
+    const { messageId, asker, open, hasOutcome, nothing } = way
+    if (way.isOver || open.size > 0) return
+    way.isOver = true
+    const outcome = asker.role === 'client' && !hasOutcome ? nothing : undefined
+    this.#send(asker, { messageId, outcome, complete: true })
+  }
+
+  /** A delivery was given up: behind that recipient, nothing comes of the message. */
+  #givenUp({ recipient, message, reason }: DeadLettered): void {
+    const way = this.#at(message.messageId)
+    const branch = way && [...way.open].find((one) => isSame(one, recipient))
+    if (!way || !branch) return
+    way.open.delete(branch)
+    way.nothing = reason === 'EXPIRED' ? EXPIRED : UNDELIVERED
+    const instanceId = recipient.role === 'self' ? this.#context.instanceId : recipient.name
+    this.#tell(way, way.nothing, instanceId)
+  }
+
+  #send(link: Link, told: Told): void {
+    const frame = outcomeFrame(told, this.#context.instanceId)
+    const { recipient } = link
+    if (recipient instanceof DurableRecipient) this.#sendTo(current(recipient).name, frame)
+    else link.send(frame, 'control')
+  }
+
+  /** On the link that it has now; when it has none, as soon as it has one again. */
+  #sendTo(name: string, frame: string): void {
+    const { link } = this.#context.recipients.durable(name) ?? {}
+    if (link) link.send(frame, 'control')
+    else this.#unsent.keep(name, frame)
+  }
+}
+
+const NOBODY = printOutcome({
+  error: {
+    code: 'NO_RESPONDERS',
+    message: 'no instance that it is for is reachable; check tags, target and links',
+  },
+})
+const EXPIRED = printOutcome({
+  error: { code: 'EXPIRED', message: 'its time was over before it could be handled' },
+})
+const UNDELIVERED = printOutcome({
+  error: { code: 'UNDELIVERED', message: 'it could not be delivered; see the dead letters of the instance' },
+})
+
+/** A peer that was known by its URL may have turned out to be one that was known by its id. */
+function current(recipient: DurableRecipient): DurableRecipient {
+  return recipient.successor ?? recipient
+}
+
+function isSame(one: Recipient | undefined, other: Recipient | undefined): boolean {
+  const now = one instanceof DurableRecipient ? current(one) : one
+  return now !== undefined && now === other
+}
