@@ -76,6 +76,17 @@ const TEXTS = {
   SLP_COMMAND_TAKEN: (name: string) =>
     `The command "${name}" is registered already. Load one of the two plugins, or give one of the commands another name.`,
   SLP_COMMAND_INVALID: (name: string, problem: string) => `The command "${name}" cannot be registered: ${problem}.`,
+  SLP_DEDUP_OPTIONS: (problem: string) => `An option of the deduplicator is wrong: ${problem}.`,
+  SLP_DEDUP_MESSAGE: (member: string) =>
+    `A message cannot be known again by its ${member}, which must be 1 to 128 of the characters A-Z a-z 0-9 . _ : - as in everything that the bus delivers.`,
+  SLP_DEDUP_FAILED: (problem: string) =>
+    `What was handled cannot be read or written: ${problem}. Do not acknowledge the message: it comes again, and is recognised if it was confirmed.`,
+  SLP_DEDUP_FULL: (entries: number) =>
+    `All ${entries} entries are held by claims. Do not acknowledge the message: it comes again. Handle fewer at once, or raise maxEntries.`,
+  SLP_DEDUP_LOST: (messageId: string) =>
+    `The claim of message ${messageId} is not this one's any more: somebody else has claimed it, or it was given back. Do not acknowledge it; if handling takes longer than the lease, raise leaseMs.`,
+  SLP_DEDUP_EVICTION: (policy: string) =>
+    `This Redis evicts keys when it is full (maxmemory-policy ${policy}), and messages would be handled again. Set it to noeviction.`,
   SLP_TRANSPORT_UNKNOWN: (url: string) =>
     `No transport dials ${url}. Use ws:// or wss://, or load a plugin that speaks this protocol.`,
   SLP_LISTEN: (address: string, problem: string) =>

@@ -31,6 +31,12 @@ export class Recent<Value> {
     return this.#entries.size
   }
 
+  /** What was set before everything else that is still held, past its time or not. */
+  get oldest(): Value | undefined {
+    const key = this.#oldestKey()
+    return key === undefined ? undefined : this.#entries.get(key)?.value
+  }
+
   get(key: string): Value | undefined {
     const entry = this.#entries.get(key)
     return entry && this.#now() < entry.until ? entry.value : undefined

@@ -3,6 +3,8 @@ import { Absence } from './absence.ts'
 
 const HOUR_MS = 60 * 60 * 1_000
 const DAY_MS = 24 * HOUR_MS
+export const DEAD_LETTER_DAYS = 30
+export const ABSENT_DAYS = 7
 /** A call of the store's purge holds up the event loop for some milliseconds: so much at once, and so often. */
 const CHUNK = 500
 const BUSY_EVERY_MS = 100

@@ -35,7 +35,7 @@ export function openDatabase(path: string, maxBytes: number): Database {
 }
 
 /** Creates the file with access for its owner alone; SQLite gives the files it lays beside it the same mode. */
-function createFile(path: string): void {
+export function createFile(path: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   try {
     closeSync(openSync(path, 'wx', 0o600))
