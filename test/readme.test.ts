@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { on, once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
-import WebSocket from 'ws'
+import WebSocket, { WebSocketServer } from 'ws'
 import { resolveConfig } from '../config/resolve.ts'
 import { connect as connectClient } from '../core/client/node.ts'
 import { createBus } from '../core/index.ts'
@@ -38,6 +38,7 @@ describe('README', function () {
       '{"name":"slipstream-plugin-fx-rate","type":"module","exports":"./index.ts"}',
     )
     await writeFile(join(plugin, 'index.ts'), blocks('A plugin', 'ts')[0] as string)
+    await writeFile(join(folder, 'receiver.ts'), blocks('A receiver', 'ts')[0] as string)
     await writeFile(join(folder, 'slipstream.config.ts'), blocks('A configuration', 'ts')[0] as string)
   })
 
@@ -79,14 +80,14 @@ describe('README', function () {
     await bus.stop()
   })
 
-  it('shows a plugin that compiles under strict rules', async () => {
+  it('shows a plugin and a receiver that compile under strict rules', async () => {
     await writeFile(
       join(folder, 'tsconfig.json'),
       JSON.stringify({
         extends: join(root, 'tsconfig.json'),
         compilerOptions: { noEmit: true, rootDir: '/', types: [] },
         include: [],
-        files: ['node_modules/slipstream-plugin-fx-rate/index.ts', 'slipstream.config.ts'],
+        files: ['node_modules/slipstream-plugin-fx-rate/index.ts', 'slipstream.config.ts', 'receiver.ts'],
       }),
     )
     const tsc = join(root, 'node_modules/typescript/bin/tsc')
@@ -108,6 +109,36 @@ describe('README', function () {
     } finally {
       await office.close()
       await bus.stop()
+    }
+  })
+
+  it('shows a receiver that handles a message once, and acknowledges it again after a crash', async () => {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+    await once(server, 'listening')
+    const { port } = server.address() as { port: number }
+    const code = await readFile(join(folder, 'receiver.ts'), 'utf8')
+    await writeFile(join(folder, 'receiving.ts'), code.replace('7071', String(port)))
+    let booked = ''
+    try {
+      for (let lives = 0; lives < 2; lives++) {
+        const args = ['--import', import.meta.resolve('tsx'), 'receiving.ts']
+        const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
+        child.stdout.on('data', (text) => {
+          booked += text
+        })
+        try {
+          const [link] = (await once(server, 'connection')) as [WebSocket]
+          const frames = on(link, 'message') as AsyncIterable<[Buffer]>
+          link.send('{"type":"SK","messageId":"m-1","key":"order:123","value":1}')
+          for await (const [frame] of frames) if (String(frame).includes('"ACK","messageId":"m-1"')) break
+        } finally {
+          child.kill('SIGKILL')
+          await once(child, 'close')
+        }
+      }
+      expect(booked).to.equal('booked order:123\n')
+    } finally {
+      server.close()
     }
   })
 
