@@ -1,6 +1,7 @@
 import type { Arrival } from './events.ts'
 import type { Link } from './links.ts'
 import { ProtocolFault } from './protocol/fault.ts'
+import type { Window } from './protocol/limits.ts'
 import type { Runtime } from './runtime/runtime.ts'
 
 /** In one transaction at most: beyond that, the links would wait for the disk longer than a heartbeat likes. */
@@ -12,6 +13,9 @@ const PAUSE_BYTES = 8 * 1024 * 1024
 /** Waiting at most. A link that is paused has more at hand, and so have all the others: beyond that they are refused. */
 const MAX_MESSAGES = 8_192
 const MAX_BYTES = 16 * 1024 * 1024
+/** What one link is granted at most, and at least, however many there are. */
+const MAX_SHARE: Window = Object.freeze({ messages: 1_024, bytes: 1024 * 1024 })
+const MIN_SHARE: Window = Object.freeze({ messages: 64, bytes: 256 * 1024 })
 /** What those who are refused are advised to wait for, in milliseconds. */
 const MIN_RETRY_MS = 100
 const MAX_RETRY_MS = 60_000
@@ -41,6 +45,14 @@ export class Arrivals {
     if (this.#waiting.length < MAX_MESSAGES && this.#bytes < MAX_BYTES) return
     this.#pause(sender)
     throw new ProtocolFault('BUSY', BUSY, this.#retryAfterMs)
+  }
+
+  /** What each of so many links may have under way to here, so that all together bring no more than may wait. */
+  shareOf(links: number): Window {
+    return {
+      messages: share(PAUSE_MESSAGES, links, MIN_SHARE.messages, MAX_SHARE.messages),
+      bytes: share(PAUSE_BYTES, links, MIN_SHARE.bytes, MAX_SHARE.bytes),
+    }
   }
 
   add(arrival: Arrival): void {
@@ -85,6 +97,10 @@ export class Arrivals {
     this.#paused.add(link)
     link.pause()
   }
+}
+
+function share(whole: number, among: number, least: number, most: number): number {
+  return Math.min(Math.max(Math.floor(whole / Math.max(among, 1)), least), most)
 }
 
 /** In bytes; of what came over no wire, in characters. */

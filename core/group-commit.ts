@@ -2,6 +2,7 @@ import { Arrivals } from './arrivals.ts'
 import { Changes } from './changes.ts'
 import type { Arrival } from './events.ts'
 import type { Link } from './links.ts'
+import type { Window } from './protocol/limits.ts'
 import type { Runtime, Timer } from './runtime/runtime.ts'
 import type { Death, DeliveryChanges, Retry, Settlement } from './store.ts'
 
@@ -62,6 +63,11 @@ export class GroupCommit {
   /** Throws `BUSY` when there is no room for another message of that link. */
   assertRoom(sender: Link): void {
     this.#arrivals.assertRoom(sender)
+  }
+
+  /** What each of so many links may have under way to here. */
+  shareOf(links: number): Window {
+    return this.#arrivals.shareOf(links)
   }
 
   add(arrival: Arrival): void {

@@ -57,12 +57,23 @@ export type {
 } from './message-type.ts'
 export { type Kernel, type Plugin, type PluginReport, type Services, Stage, type WindowDeclarations } from './plugin.ts'
 export { checkPlugins } from './plugins.ts'
+export type { Codec } from './protocol/codec.ts'
 export { type NackCode, ProtocolFault } from './protocol/fault.ts'
 export { DEFAULT_PRIORITY, ID_PATTERN, isId, MAX_PRIORITY } from './protocol/fields.ts'
-export { entryLimits, type FrameLimits, linkLimits, MAX_PATH_LENGTH } from './protocol/limits.ts'
+export type { Hello } from './protocol/hello.ts'
+export {
+  entryLimits,
+  type FrameLimits,
+  type Level,
+  linkLimits,
+  MAX_LINKED_FRAME_BYTES,
+  MAX_PATH_LENGTH,
+  SUBPROTOCOLS,
+  type Window,
+} from './protocol/limits.ts'
 export type { Received } from './protocol/received.ts'
 export { type Member, scanItems, scanMembers } from './protocol/scan.ts'
-export { reachable } from './reach.ts'
+export { type Reach, reachable } from './reach.ts'
 export { Recent } from './recent.ts'
 export type { Recipient } from './recipient.ts'
 export {

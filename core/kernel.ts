@@ -10,6 +10,7 @@ import type { Hooks } from './hooks.ts'
 import type { Link } from './links.ts'
 import type { Parts } from './parts.ts'
 import type { Kernel, Plugin, PluginReport, WindowDeclarations } from './plugin.ts'
+import type { Window } from './protocol/limits.ts'
 import type { Recipient } from './recipient.ts'
 import type { Recipients } from './recipients.ts'
 import type { Replies } from './requests/requests.ts'
@@ -44,8 +45,9 @@ export interface KernelContext {
   readonly links: () => readonly Link[]
   readonly requests: () => Replies
   readonly ways: () => WaysBack
-  readonly announced: (link: Link, tags: readonly string[]) => Promise<void>
+  readonly announced: Kernel['announced']
   readonly subscribers: () => Subscribers
+  readonly window: () => Window
   readonly forget: (name: string) => Promise<boolean>
   readonly weigh: (name: string, after: number) => Promise<Weighed | undefined>
   readonly collapse: (name: string) => Promise<Collapsed | undefined>
@@ -95,6 +97,10 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
     recipients: context.recipients,
     links: context.links,
     announced: context.announced,
+    get window() {
+      return context.window()
+    },
+    typeDigests: () => parts.types.digests(),
     subscribe: (link, subscription) => context.subscribers().subscribe(link, subscription),
     subscribers: () => context.subscribers().all(),
     forget: context.forget,

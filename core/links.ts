@@ -249,8 +249,9 @@ export class Links {
    * which it does as soon as the link is up. A client says what it bears in its handshake alone.
    */
   #announced(recipient: DurableRecipient, { tags, clusterGroupId, announces, role }: Introduction): Promise<void> {
-    const known = announces && role === 'instance' ? [...new Set([...recipient.announced, ...tags])] : tags
-    return this.#context.recipients.announced(recipient, known, clusterGroupId)
+    const known = announces && role === 'instance' ? [...recipient.announced, ...tags] : tags
+    const reach = new Map(known.map((tag) => [tag, recipient.hops.get(tag) ?? 0]))
+    return this.#context.recipients.announced(recipient, reach, clusterGroupId)
   }
 
   /**

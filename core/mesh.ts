@@ -17,7 +17,7 @@ import { CloseCode, type Introduction, type PeerSettings, type Transport } from 
 import { type Link, Links } from './links.ts'
 import type { Parts } from './parts.ts'
 import { isId } from './protocol/fields.ts'
-import { reachable } from './reach.ts'
+import { type Reach, reachable } from './reach.ts'
 import { DurableRecipient } from './recipient.ts'
 import { Recipients } from './recipients.ts'
 import { Requests } from './requests/requests.ts'
@@ -237,8 +237,8 @@ export class Mesh {
     }
   }
 
-  async announced(link: Link, tags: readonly string[]): Promise<void> {
-    if (link.recipient instanceof DurableRecipient) await this.recipients.announced(link.recipient, tags)
+  async announced({ recipient }: Link, reach: Reach): Promise<void> {
+    if (recipient instanceof DurableRecipient) await this.recipients.announced(recipient, reach)
   }
 
   /**
@@ -295,7 +295,7 @@ export class Mesh {
     return {
       instanceId: this.instanceId,
       role: 'instance',
-      tags: reachable(tags, this.recipients.all(), towards),
+      tags: [...reachable(tags, this.recipients.all(), towards).keys()],
       clusterGroupId,
       durable: true,
       announces: true,

@@ -9,6 +9,8 @@ import type { Link } from './links.ts'
 import type { Log, LogLevel, LogSink } from './log.ts'
 import type { BodyOf } from './message.ts'
 import type { MessageType } from './message-type.ts'
+import type { Window } from './protocol/limits.ts'
+import type { Reach } from './reach.ts'
 import type { Recipient } from './recipient.ts'
 import type { Replies } from './requests/requests.ts'
 import type { Outcomes } from './requests/ways-back.ts'
@@ -81,8 +83,12 @@ export interface Kernel {
   recipients(): readonly Recipient[]
   /** Every connection that is open and identified. */
   links(): readonly Link[]
-  /** Takes note of tags that the other end of a link announces as reachable behind it. */
-  announced(link: Link, tags: readonly string[]): Promise<void>
+  /** Takes note of tags that the other end of a link announces as reachable behind it, and how far away they are. */
+  announced(link: Link, reach: Reach): Promise<void>
+  /** What each link may have under way to here by now: its share of what may wait for the store. */
+  readonly window: Window
+  /** To each message type that is known here, `version hash`: of the plugin that brings it, and of its schema. */
+  typeDigests(): Readonly<Record<string, string>>
   /**
    * Takes note of what the other end of a link wants of what is for it, in place of what it wanted before; undefined:
    * everything. Known at once as `subscription` of the recipient, for taps of `route` to narrow by. Of one whose deliveries

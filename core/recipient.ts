@@ -4,6 +4,7 @@ import type { LinkCircuit } from './dialer.ts'
 import type { PeerSettings } from './link.ts'
 import type { Link } from './links.ts'
 import { Outbox, type OutboxContext } from './outbox.ts'
+import type { Reach } from './reach.ts'
 import type { RecipientKey, RecipientRecord, SavedRecipient, Spaces } from './store.ts'
 import type { Subscription } from './subscription.ts'
 
@@ -14,6 +15,8 @@ export interface Recipient {
   readonly role: 'instance' | 'client' | 'self'
   /** What it bears: everything that is reachable behind it. */
   readonly tags: ReadonlySet<string>
+  /** To some of these, how many links lie between it and who bears them. All others count as its own. */
+  readonly hops?: ReadonlyMap<string, number>
   /** Whether what is due waits for it on disk while it is away. */
   readonly durable: boolean
   readonly connected: boolean
@@ -78,6 +81,7 @@ export class DurableRecipient implements StoredRecipient {
   #seenAt: number
   #configured: readonly string[] = []
   #announced: readonly string[]
+  #hops: Reach = new Map()
   readonly #context: RecipientContext
 
   constructor(saved: SavedRecipient, context: RecipientContext) {
@@ -124,6 +128,10 @@ export class DurableRecipient implements StoredRecipient {
     return this.role === 'instance' ? this.link?.clock.aheadOf(runtime.now(), runtime.monotonic()) : undefined
   }
 
+  get hops(): Reach {
+    return this.#hops
+  }
+
   get announced(): readonly string[] {
     return this.#announced
   }
@@ -136,8 +144,9 @@ export class DurableRecipient implements StoredRecipient {
   }
 
   /** Tags that the peer says are reachable behind it. */
-  announce(tags: readonly string[]): void {
-    this.#announced = tags
+  announce(reach: Reach): void {
+    this.#announced = [...reach.keys()]
+    this.#hops = reach
     this.#unite()
   }
 

@@ -3,6 +3,7 @@ import { problemOf } from './errors.ts'
 import { CloseCode, type Introduction, type PeerSettings } from './link.ts'
 import type { Link } from './links.ts'
 import type { Outbox } from './outbox.ts'
+import type { Reach } from './reach.ts'
 import {
   DurableRecipient,
   LiveRecipient,
@@ -111,14 +112,11 @@ export class Recipients {
   }
 
   /** Takes note of what a peer or client says of itself. In memory at once; resolves when it is kept. */
-  async announced(
-    recipient: DurableRecipient,
-    tags: readonly string[],
-    clusterGroupId = recipient.clusterGroupId,
-  ): Promise<void> {
+  async announced(recipient: DurableRecipient, reach: Reach, clusterGroupId = recipient.clusterGroupId): Promise<void> {
     if (recipient.forgotten) return
-    if (sameTags(recipient.announced, tags) && recipient.clusterGroupId === clusterGroupId) return
-    recipient.announce(tags)
+    const isKept = sameTags(recipient.announced, [...reach.keys()]) && recipient.clusterGroupId === clusterGroupId
+    recipient.announce(reach)
+    if (isKept) return
     recipient.clusterGroupId = clusterGroupId
     await this.#store.saveRecipient(recipient.record())
   }

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { problemOf, slipstreamError } from './errors.ts'
 import type { Answering, AnyMessageType } from './message-type.ts'
@@ -107,6 +108,18 @@ export class TypeRegistry {
 
   names(): readonly string[] {
     return [...this.#types.keys()]
+  }
+
+  /**
+   * To each type, the version of the plugin that brings it, and the first 16 hexadecimal digits of SHA-256 of its schema:
+   * whether two instances mean the same by it.
+   */
+  digests(): Readonly<Record<string, string>> {
+    const digests = [...this.#types].map(([name, { owner, type }]) => {
+      const digest = hash('sha256', JSON.stringify(type.schema), 'hex').slice(0, 16)
+      return [name, `${owner.version ?? '-'} ${digest}`] as const
+    })
+    return Object.fromEntries(digests)
   }
 
   /** What is wrong with a message, and where; undefined when nothing is. Of an unknown type, only the envelope is judged. */

@@ -1,6 +1,6 @@
-import { MAX_LINES, MAX_LINKED_FRAME_BYTES } from './limits.ts'
+import { FULL_FRAME_BYTES, MAX_LINES } from './limits.ts'
 
-/** Puts lines together until a frame is full. */
+/** Puts lines together until a frame is full. A line that is larger than that stands alone. */
 export class FrameWriter {
   readonly #send: (frame: string) => void
   #lines: string[] = []
@@ -17,7 +17,7 @@ export class FrameWriter {
 
   /** Nothing comes behind a line that `endsFrame`. */
   add(line: string, bytes: number, endsFrame = false): void {
-    const isFull = this.#bytes + bytes > MAX_LINKED_FRAME_BYTES || this.#lines.length === MAX_LINES
+    const isFull = this.#bytes + bytes > FULL_FRAME_BYTES || this.#lines.length === MAX_LINES
     if (isFull) this.flush()
     this.#lines.push(line)
     // A line feed goes before each but the first.

@@ -21,6 +21,8 @@ export type Level = keyof typeof SUBPROTOCOLS
 /** A frame of the linked level, in bytes of UTF-8, and the lines that it holds at most. */
 export const MAX_LINKED_FRAME_BYTES = 1024 * 1024
 export const MAX_LINES = 4_096
+/** So full a frame is sent. Larger ones gain nothing, and answers that come behind one on its way to the socket would wait. */
+export const FULL_FRAME_BYTES = 64 * 1024
 /** Numbers, ranges and ids that one line answers at most. */
 export const MAX_TARGETS = 1_024
 

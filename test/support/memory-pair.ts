@@ -5,6 +5,7 @@ import type {
   Introduce,
   Introduction,
   Lane,
+  Level,
   PeerSettings,
   Plugin,
   Transport,
@@ -22,9 +23,13 @@ export const introduction = (given: Partial<Introduction> = {}): Introduction =>
 })
 
 /** Two ends of one connection that needs no socket. The first is told what `other` says of itself, and the reverse. */
-export function memoryPair(one: Introduction, other: Introduction): [MemoryConnection, MemoryConnection] {
-  const near = new MemoryConnection(other)
-  const far = new MemoryConnection(one)
+export function memoryPair(
+  one: Introduction,
+  other: Introduction,
+  level: Level = 'plain',
+): [MemoryConnection, MemoryConnection] {
+  const near = new MemoryConnection(other, level)
+  const far = new MemoryConnection(one, level)
   near.join(far)
   far.join(near)
   return [near, far]
@@ -35,6 +40,7 @@ type Event = { readonly frame: string; readonly lane: Lane } | { readonly code: 
 /** One end. Like a socket it hands over nothing in the turn in which it was sent, and reads once it is handled. */
 export class MemoryConnection implements Connection {
   readonly remote: Introduction
+  readonly level: Level
   readonly address = 'memory'
   bufferedBytes = 0
   /** All that was sent from this end, oldest first. */
@@ -48,8 +54,9 @@ export class MemoryConnection implements Connection {
   #inbox: Event[] = []
   #paused = true
 
-  constructor(remote: Introduction) {
+  constructor(remote: Introduction, level: Level) {
     this.remote = remote
+    this.level = level
   }
 
   join(other: MemoryConnection): void {
@@ -126,14 +133,17 @@ function isBulk(event: Event): boolean {
 export class MemoryNetwork {
   /** All ends that were ever opened, the dialling one of each pair first. */
   readonly ends: MemoryConnection[] = []
-  readonly #listeners = new Map<string, { readonly introduce: Introduce; readonly accept: Accept }>()
+  readonly #listeners = new Map<
+    string,
+    { readonly introduce: Introduce; readonly accept: Accept; readonly best: Level }
+  >()
 
-  /** A plugin whose transport listens on that address. */
-  plugin(address: string): Plugin {
-    return { name: `network ${address}`, apply: (kernel) => kernel.transport(this.transport(address)) }
+  /** A plugin whose transport listens on that address. Where both ends of a connection speak the linked level, it is linked. */
+  plugin(address: string, best: Level = 'plain'): Plugin {
+    return { name: `network ${address}`, apply: (kernel) => kernel.transport(this.transport(address, best)) }
   }
 
-  transport(address: string): Transport {
+  transport(address: string, best: Level = 'plain'): Transport {
     const own: MemoryConnection[] = []
     return {
       name: 'memory',
@@ -143,11 +153,11 @@ export class MemoryNetwork {
           own.push(connection as MemoryConnection)
           accept(connection)
         }
-        this.#listeners.set(address, { introduce, accept: accepting })
+        this.#listeners.set(address, { introduce, accept: accepting, best })
         return address
       },
       dial: async (peer, self) => {
-        const connection = this.dial(peer, self)
+        const connection = this.dial(peer, self, best)
         own.push(connection)
         return connection
       },
@@ -160,10 +170,11 @@ export class MemoryNetwork {
   }
 
   /** Opens a connection to whoever listens there, as somebody who says that of itself. */
-  dial({ url }: PeerSettings, self: Introduction): MemoryConnection {
+  dial({ url }: PeerSettings, self: Introduction, best: Level = 'plain'): MemoryConnection {
     const listener = this.#listeners.get(url)
     if (!listener) throw new Error(`nobody listens on ${url}`)
-    const [near, far] = memoryPair(self, listener.introduce(self.instanceId))
+    const level = best === 'linked' ? listener.best : 'plain'
+    const [near, far] = memoryPair(self, listener.introduce(self.instanceId), level)
     this.ends.push(near, far)
     listener.accept(far)
     return near

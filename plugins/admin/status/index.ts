@@ -59,7 +59,7 @@ function status(kernel: Kernel) {
 }
 
 function connections(kernel: Kernel) {
-  const addresses = new Map(kernel.links().map(({ recipient, address }) => [recipient as Recipient, address]))
+  const links = new Map(kernel.links().map((link) => [link.recipient as Recipient, link]))
   const ledger = new Map(kernel.ledger().map((row) => [row.recipient, row]))
   const circuits = kernel.find('circuits')?.open ?? []
   return kernel.recipients().map((recipient) => {
@@ -67,7 +67,8 @@ function connections(kernel: Kernel) {
     const { recipient: _, oldestPendingAt, ...sums } = ledger.get(name) ?? {}
     const about = { id: name, name, role, tags: [...tags], durable, subscription: narrowed(subscription) }
     const caughtUpAt = isoTime(kernel.find('catchUp')?.completedAt(name))
-    const seen = { address: addresses.get(recipient), lastSeenAt: isoTime(recipient.lastSeenAt), caughtUpAt }
+    const { address, level } = links.get(recipient) ?? {}
+    const seen = { address, level, lastSeenAt: isoTime(recipient.lastSeenAt), caughtUpAt }
     const clock = { clockSkewSeconds: clockAheadMs === undefined ? undefined : clockAheadMs / 1000 }
     const state = { state: connected ? 'linked' : 'away', connected, ...seen }
     const figures = { inFlight, deferred, backlog: pending, oldestPendingAt: isoTime(oldestPendingAt), sums }

@@ -1,8 +1,9 @@
 import type { Registry } from 'prom-client'
-import { type Kernel, type Recipient, SELF } from '../../../core/index.ts'
+import { type Kernel, type Level, type Link, type Recipient, SELF } from '../../../core/index.ts'
 import { gauge, type Sample, single } from './series.ts'
 
 const ROLES = ['instance', 'client'] as const
+const LEVELS: readonly Level[] = ['plain', 'linked']
 /** Recipients with a series of their own in each family; the backlog of all others is one sum. */
 const MAX_NAMED = 100
 const OTHERS = 'Clients, types that are not known here, and instances beyond the hundredth are "other".'
@@ -12,9 +13,14 @@ export function measureMesh(kernel: Kernel, registry: Registry): void {
   const connections = { name: 'active_connections', help: 'Connections that are open and identified.' }
   gauge(registry, connections, () => single(kernel.links().length))
 
-  const links = { name: 'links', help: 'Connections by the role of the other end.', labels: ['role'] }
-  gauge(registry, links, () =>
-    ROLES.map((role) => ({ labels: { role }, value: kernel.links().filter((link) => link.role === role).length })),
+  const help = 'Connections by the role of the other end and the level of the protocol.'
+  gauge(registry, { name: 'links', help, labels: ['role', 'level'] }, () =>
+    ROLES.flatMap((role) =>
+      byLevel(
+        kernel.links().filter((link) => link.role === role),
+        role,
+      ),
+    ),
   )
 
   const recipients = {
@@ -68,6 +74,12 @@ function openCircuits(recipients: readonly Recipient[]): readonly Sample[] {
 function skews(recipients: readonly Recipient[]): readonly Sample[] {
   const known = recipients.filter(({ clockAheadMs }) => clockAheadMs !== undefined).slice(0, MAX_NAMED)
   return known.map(({ name, clockAheadMs = 0 }) => ({ labels: { peer: name }, value: clockAheadMs / 1000 }))
+}
+
+function byLevel(links: readonly Link[], role: Link['role']): readonly Sample[] {
+  return LEVELS.map((level) => {
+    return { labels: { role, level }, value: links.filter((link) => link.level === level).length }
+  })
 }
 
 function byConnection(recipients: readonly Recipient[], role: Recipient['role']): readonly Sample[] {

@@ -52,8 +52,14 @@ function measureArrivals({ hooks, messageTypes }: Kernel, registry: Registry): v
     corrected += members.length
   })
   const name = 'messages_received_total'
-  counter(registry, { name, help: 'Messages that came in and could be read.', labels: ['type'] }, () =>
-    received.samples('type'),
+  counter(
+    registry,
+    {
+      name,
+      help: 'Messages that came in and could be read; on linked connections without ACKs, NACKs and HELLO.',
+      labels: ['type'],
+    },
+    () => received.samples('type'),
   )
   const help = 'Frames and messages that were not kept, by the code of their NACK.'
   counter(registry, { name: 'refused_total', help, labels: ['code'] }, () => refused.samples('code'))

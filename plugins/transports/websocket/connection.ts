@@ -6,6 +6,7 @@ import {
   type ConnectionHandlers,
   type Introduction,
   type Lane,
+  type Level,
   type Log,
   problemOf,
   type Runtime,
@@ -31,6 +32,7 @@ const ABNORMAL = 1006
 /** One open WebSocket, as the core sees it. Make it in the turn in which the socket opens, or frames may be missed. */
 export class WebSocketConnection implements Connection {
   readonly remote: Introduction
+  readonly level: Level
   readonly address: string
   /** Resolves when the socket is given back, whoever closed it. */
   readonly gone: Promise<void>
@@ -50,8 +52,14 @@ export class WebSocketConnection implements Connection {
   /** The other end is to read what it was answered before it is read from again. */
   #answersFirst = false
 
-  constructor(socket: WebSocket, stream: Socket, remote: Introduction, { options, runtime, log }: Surroundings) {
+  constructor(
+    socket: WebSocket,
+    stream: Socket,
+    { remote, level }: Pick<WebSocketConnection, 'remote' | 'level'>,
+    { options, runtime, log }: Surroundings,
+  ) {
     this.remote = remote
+    this.level = level
     this.address = addressOf(stream)
     this.#socket = socket
     this.#outgoing = new Outgoing(socket, stream, runtime, () => this.#moved())

@@ -1,9 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import { WebSocket } from 'ws'
-import { type Introduction, type PeerSettings, problemOf } from '../../../core/index.ts'
+import { type Introduction, type PeerSettings, problemOf, SUBPROTOCOLS } from '../../../core/index.ts'
 import { type Surroundings, WebSocketConnection } from './connection.ts'
 import { readHeaders, writeQuery } from './handshake.ts'
-import { FRAME_LIMITS, HANDSHAKE_TIMEOUT_MS, SUBPROTOCOL } from './limits.ts'
+import { FRAME_LIMITS, HANDSHAKE_TIMEOUT_MS, MAX_PAYLOAD } from './limits.ts'
+import { levelOf } from './subprotocols.ts'
 import { dialTls } from './tls.ts'
 
 /** As much of an answer other than 101 is read. */
@@ -19,15 +20,18 @@ export function open(
   signals: readonly AbortSignal[],
 ): Promise<WebSocketConnection> {
   const url = writeQuery(peer.url, self)
-  const socket = new WebSocket(url, [SUBPROTOCOL], optionsFor(peer, url.protocol === 'wss:'))
+  const { protocols } = surroundings.options
+  const socket = new WebSocket(url, [...protocols], optionsFor(peer, url.protocol === 'wss:', protocols))
   const attempt = opened(socket, surroundings)
   const release = abandonWhen(signals, surroundings, attempt.abandon)
   return attempt.connection.finally(release)
 }
 
-function optionsFor(peer: PeerSettings, isSecure: boolean) {
+function optionsFor(peer: PeerSettings, isSecure: boolean, protocols: readonly string[]) {
   return {
     ...FRAME_LIMITS,
+    // It must be said before it is known what the listener chooses.
+    maxPayload: Math.max(...protocols.map((name) => MAX_PAYLOAD[levelOf(name)])),
     ...(isSecure && dialTls(peer)),
     ...(peer.token !== undefined && { headers: { Authorization: `Bearer ${peer.token}` } }),
   }
@@ -45,10 +49,11 @@ function opened(socket: WebSocket, surroundings: Surroundings) {
       problemOfAnswer(response).then((problem) => abandon(new Error(problem)), abandon)
     })
     socket.once('upgrade', (response) => {
-      acceptNoSubprotocol(response)
+      acceptNoSubprotocol(response, surroundings.options.protocols)
       socket.once('open', () => {
         try {
-          resolve(new WebSocketConnection(socket, response.socket, readHeaders(response.headers), surroundings))
+          const introduced = { remote: readHeaders(response.headers), level: levelOf(socket.protocol) }
+          resolve(new WebSocketConnection(socket, response.socket, introduced, surroundings))
         } catch (error) {
           abandon(error)
         }
@@ -59,11 +64,11 @@ function opened(socket: WebSocket, surroundings: Surroundings) {
 }
 
 /**
- * A listener may select no subprotocol (RFC 6455, §4.2.2), and the deployed ones do; `ws` takes that for an error.
- * It looks at the answer only after this event.
+ * A listener may select no subprotocol (RFC 6455, §4.2.2), and the deployed ones do: it speaks the plain level. `ws` takes that
+ * for an error. It looks at the answer only after this event.
  */
-function acceptNoSubprotocol(response: IncomingMessage): void {
-  response.headers['sec-websocket-protocol'] ??= SUBPROTOCOL
+function acceptNoSubprotocol({ headers }: IncomingMessage, protocols: readonly string[]): void {
+  if (protocols.includes(SUBPROTOCOLS.plain)) headers['sec-websocket-protocol'] ??= SUBPROTOCOLS.plain
 }
 
 /** Abandons when a signal says so, and at the deadline, which also holds for an answer that trickles in. */

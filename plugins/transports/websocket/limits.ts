@@ -1,7 +1,4 @@
-import { entryLimits } from '../../../core/index.ts'
-
-/** The subprotocol of the plain level (§1 of the protocol). */
-export const SUBPROTOCOL = 'slipstream.v1'
+import { entryLimits, type Level, MAX_LINKED_FRAME_BYTES } from '../../../core/index.ts'
 
 /** From the first byte of a TCP connection, or of a dial, to an open WebSocket. */
 export const HANDSHAKE_TIMEOUT_MS = 5_000
@@ -18,12 +15,18 @@ export const MAX_CONTROL_BYTES = 1024 * 1024
 export const MAX_BULK_BYTES = 4 * 1024 * 1024
 
 /**
- * What one connection may cost while it is read. A frame may be 16 KiB larger than a message, so that one
- * just over the limit is answered with a NACK, and only what is far beyond costs the connection (1009).
- * Fragments and chunks are bounded because tiny ones cost far more memory than their bytes (CVE-2026-48779).
+ * What a frame may be at most, in bytes; more costs the connection (1009). On the plain level 16 KiB more than a message, so
+ * that one just over the limit is answered with a NACK.
+ */
+export const MAX_PAYLOAD: Readonly<Record<Level, number>> = Object.freeze({
+  plain: entryLimits.maxBytes + 16 * 1024,
+  linked: MAX_LINKED_FRAME_BYTES,
+})
+
+/**
+ * What one connection may cost while it is read. Fragments and chunks are bounded because tiny ones cost far more memory than their bytes (CVE-2026-48779).
  */
 export const FRAME_LIMITS = Object.freeze({
-  maxPayload: entryLimits.maxBytes + 16 * 1024,
   maxFragments: 64,
   maxBufferedChunks: 1024,
   perMessageDeflate: false,

@@ -4,10 +4,18 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
-import { type Introduce, type Introduction, problemOf, slipstreamError } from '../../../core/index.ts'
+import {
+  type Introduce,
+  type Introduction,
+  type Level,
+  problemOf,
+  SUBPROTOCOLS,
+  slipstreamError,
+} from '../../../core/index.ts'
 import { addressOf, type Surroundings, WebSocketConnection } from './connection.ts'
 import { readQuery, writeHeaders } from './handshake.ts'
-import { FRAME_LIMITS, HANDSHAKE_ROOM, HTTP_LIMITS, SUBPROTOCOL } from './limits.ts'
+import { FRAME_LIMITS, HANDSHAKE_ROOM, HTTP_LIMITS, MAX_PAYLOAD } from './limits.ts'
+import { chosenOf, levelOf } from './subprotocols.ts'
 import { listenTls } from './tls.ts'
 
 /** Why somebody is not let in, as HTTP status and as JSON body. It never repeats what was sent. */
@@ -22,11 +30,6 @@ const NO_UPGRADE: Refusal = { status: 426, code: 'UPGRADE_REQUIRED', reason: 'th
 const ORIGIN: Refusal = { status: 403, code: 'FORBIDDEN', reason: 'this Origin is not among allowedOrigins' }
 const STOPPING: Refusal = { status: 503, code: 'BUSY', reason: 'this instance is going away' }
 const FULL: Refusal = { status: 503, code: 'BUSY', reason: 'maxConnections is reached' }
-const PROTOCOL: Refusal = {
-  status: 400,
-  code: 'INVALID_HANDSHAKE',
-  reason: `the subprotocol is ${SUBPROTOCOL}, or none`,
-}
 
 /** The listening side: an HTTP server that answers nothing but upgrades to WebSocket on `/`. */
 export class Listener {
@@ -34,7 +37,7 @@ export class Listener {
   readonly #introduce: Introduce
   readonly #accept: (connection: WebSocketConnection) => void
   readonly #server: Server
-  readonly #upgrades = new WebSocketServer({ ...FRAME_LIMITS, noServer: true, handleProtocols: () => SUBPROTOCOL })
+  readonly #upgrades: Readonly<Record<Level, WebSocketServer>>
   readonly #streams = new Set<Socket>()
   #stopped: Promise<void> | undefined
 
@@ -45,6 +48,7 @@ export class Listener {
     this.#accept = accept
     this.#server = tls ? createTlsServer({ ...HTTP_LIMITS, ...listenTls(tls) }) : createServer(HTTP_LIMITS)
     this.#server.maxConnections = maxConnections + HANDSHAKE_ROOM
+    this.#upgrades = { plain: upgrading('plain'), linked: upgrading('linked') }
     this.#attach()
   }
 
@@ -88,27 +92,31 @@ export class Listener {
 
   #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     const { path, query } = targetOf(request)
-    const answer = this.#refusalOf(request, path) ?? introductionOf(query)
-    if ('status' in answer) {
-      this.#refuse(stream, answer)
+    const chosen = chosenOf(request.headers['sec-websocket-protocol'], this.#surroundings.options.protocols)
+    const remote = this.#refusalOf(request, path, chosen) ?? introductionOf(query)
+    if ('status' in remote) {
+      this.#refuse(stream, remote)
       return
     }
-    const introduce = (lines: string[]) => lines.push(...writeHeaders(this.#introduce(answer.instanceId)))
-    this.#upgrades.on('headers', introduce)
+    const level = levelOf(chosen ?? '')
+    const upgrades = this.#upgrades[level]
+    const introduce = (lines: string[]) => lines.push(...writeHeaders(this.#introduce(remote.instanceId)))
+    upgrades.on('headers', introduce)
     // All in this turn, so that nobody else's answer meets that listener.
-    this.#upgrades.handleUpgrade(request, stream, head, (socket) => {
-      this.#accept(new WebSocketConnection(socket, request.socket, answer, this.#surroundings))
+    upgrades.handleUpgrade(request, stream, head, (socket) => {
+      this.#accept(new WebSocketConnection(socket, request.socket, { remote, level }, this.#surroundings))
     })
-    this.#upgrades.off('headers', introduce)
+    upgrades.off('headers', introduce)
   }
 
-  #refusalOf({ headers }: IncomingMessage, path: string): Refusal | undefined {
-    const { maxConnections, allowedOrigins } = this.#surroundings.options
+  #refusalOf({ headers }: IncomingMessage, path: string, chosen: string | undefined): Refusal | undefined {
+    const { maxConnections, allowedOrigins, protocols } = this.#surroundings.options
+    const { plain, linked } = this.#upgrades
     if (path !== '/') return NOT_FOUND
     if (headers.origin !== undefined && !allowedOrigins.includes(headers.origin)) return ORIGIN
     if (this.#stopped !== undefined) return STOPPING
-    if (this.#upgrades.clients.size >= maxConnections) return FULL
-    return speaksPlain(headers['sec-websocket-protocol']) ? undefined : PROTOCOL
+    if (plain.clients.size + linked.clients.size >= maxConnections) return FULL
+    return chosen === undefined ? unspoken(protocols) : undefined
   }
 
   #refuse(stream: Duplex, { status, code, reason }: Refusal): void {
@@ -157,6 +165,12 @@ function introductionOf(query: URLSearchParams): Introduction | Refusal {
   }
 }
 
-function speaksPlain(offered: string | undefined): boolean {
-  return offered === undefined || offered.split(',').some((protocol) => protocol.trim() === SUBPROTOCOL)
+function unspoken(protocols: readonly string[]): Refusal {
+  const orNone = protocols.includes(SUBPROTOCOLS.plain) ? ', or none' : ''
+  return { status: 400, code: 'INVALID_HANDSHAKE', reason: `the subprotocol is ${protocols.join(' or ')}${orNone}` }
+}
+
+function upgrading(level: Level): WebSocketServer {
+  const handleProtocols = () => SUBPROTOCOLS[level]
+  return new WebSocketServer({ ...FRAME_LIMITS, maxPayload: MAX_PAYLOAD[level], noServer: true, handleProtocols })
 }

@@ -1,4 +1,4 @@
-import type { Settings } from '../../../core/index.ts'
+import { type Settings, SUBPROTOCOLS } from '../../../core/index.ts'
 
 declare module '../../../core/index.ts' {
   interface Settings {
@@ -27,6 +27,11 @@ export interface WebsocketOptions {
   readonly port?: number
   readonly tls?: TlsSettings
   readonly allowInsecure?: boolean
+  /**
+   * What is spoken here, best first, as WebSocket subprotocols. Default `slipstream.v2`, `slipstream.v1`. Where one of them is
+   * left out, nobody is spoken to in that way.
+   */
+  readonly protocols?: readonly string[]
   /** Milliseconds between two pings on each connection. Default 15 000. */
   readonly heartbeatMs?: number
   /** Milliseconds without any frame after which a connection counts as dead. Default 30 000. */
@@ -47,6 +52,7 @@ export function resolveOptions(settings: Settings, options: WebsocketOptions): R
     port: settings.port ?? options.port ?? 7070,
     tls: settings.tls ?? options.tls,
     allowInsecure: settings.allowInsecure ?? options.allowInsecure ?? false,
+    protocols: options.protocols ?? [SUBPROTOCOLS.linked, SUBPROTOCOLS.plain],
     heartbeatMs: options.heartbeatMs ?? 15_000,
     deadAfterMs: options.deadAfterMs ?? 30_000,
     maxConnections: options.maxConnections ?? 512,
@@ -70,6 +76,7 @@ export const optionsSchema = {
       properties: { cert: text, key: text, ca: text },
     },
     allowInsecure: { type: 'boolean' },
+    protocols: { type: 'array', minItems: 1, uniqueItems: true, items: { enum: Object.values(SUBPROTOCOLS) } },
     heartbeatMs: milliseconds,
     deadAfterMs: milliseconds,
     maxConnections: { type: 'integer', minimum: 1 },

@@ -69,7 +69,7 @@ describe('status-api', () => {
       openTypes: [],
     }
     const constant = { ...about, deferred: 0, backlog: 1, sums }
-    const linked = { state: 'linked', connected: true, address: 'memory' }
+    const linked = { state: 'linked', connected: true, address: 'memory', level: 'plain' }
     expect(await line()).to.deep.equal({ ...constant, ...linked, inFlight: 1 })
     client.close()
     await eventually(async () => !JSON.stringify(await line()).includes('"connected":true'))

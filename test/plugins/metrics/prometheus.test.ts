@@ -29,7 +29,7 @@ import {
 
 interface Metered extends Running {
   text(): Promise<string>
-  /** The value of a series, such as `links{role="client"}`, without `slipstream_`; undefined when there is none. */
+  /** The value of a series, such as `acks_total`, without `slipstream_`; undefined when there is none. */
   series(series: string): Promise<number | undefined>
 }
 
@@ -90,8 +90,10 @@ describe('prometheus', () => {
       'catch_up_bytes_total',
       'republish_total',
       'corrected_total',
-      'links{role="instance"}',
-      'links{role="client"}',
+      'links{role="instance",level="plain"}',
+      'links{role="instance",level="linked"}',
+      'links{role="client",level="plain"}',
+      'links{role="client",level="linked"}',
       'recipients{role="client",connected="false"}',
       'backlog_messages{recipient="@self"}',
       'backlog_messages{recipient="other"}',
@@ -327,8 +329,9 @@ describe('prometheus', () => {
     connect()
     const leaver = connect({ instanceId: 'pi-1' })
     await eventually(async () => (await series('active_connections')) === 3)
-    expect(await series('links{role="instance"}')).to.equal(1)
-    expect(await series('links{role="client"}')).to.equal(2)
+    expect(await series('links{role="instance",level="plain"}')).to.equal(1)
+    expect(await series('links{role="instance",level="linked"}')).to.equal(0)
+    expect(await series('links{role="client",level="plain"}')).to.equal(2)
     leaver.close()
     await eventually(async () => (await series('active_connections')) === 2)
     expect(await series('recipients{role="instance",connected="true"}')).to.equal(1)

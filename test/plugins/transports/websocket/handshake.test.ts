@@ -7,8 +7,10 @@ import {
   client,
   closeAll,
   closeLater,
+  closing,
   dial,
   End,
+  eventually,
   get,
   instance,
   listening,
@@ -152,6 +154,55 @@ describe('websocket: who is let in', () => {
     const answer = await refusal(url, '/', { 'sec-websocket-protocol': 'hostile, slipstream.v9' })
     expect(answer.status).to.equal(400)
     expect(answer.body).to.include('slipstream.v1').and.not.include('hostile')
+  })
+
+  it('selects the first subprotocol offered that is spoken here', async () => {
+    const { url, next } = await listening()
+    for (const [offered, chosen, level] of [
+      [['slipstream.v2', 'slipstream.v1'], 'slipstream.v2', 'linked'],
+      [['slipstream.v1', 'slipstream.v2'], 'slipstream.v1', 'plain'],
+      [['slipstream.v9', 'slipstream.v2'], 'slipstream.v2', 'linked'],
+      [[], '', 'plain'],
+    ] as const) {
+      expect((await client(url, [...offered])).protocol).to.equal(chosen)
+      expect((await next()).connection.level).to.equal(level)
+    }
+  })
+
+  it('speaks the best level that both ends speak, and tells both ends which', async () => {
+    const [plain, linked] = [['slipstream.v1'], ['slipstream.v2']]
+    const both = [...linked, ...plain]
+    for (const [here, there, level] of [
+      [both, both, 'linked'],
+      [both, plain, 'plain'],
+      [plain, both, 'plain'],
+      [linked, both, 'linked'],
+      [both, linked, 'linked'],
+    ] as const) {
+      const { url, next } = await listening({ options: { protocols: there } })
+      const dialled = await dial(transport({ options: { protocols: here } }), url)
+      expect([dialled.connection.level, (await next()).connection.level]).to.deep.equal([level, level])
+    }
+    const { url } = await listening({ options: { protocols: linked } })
+    expect((await rejection(dial(transport({ options: { protocols: plain } }), url))).code).to.equal('SLP_DIAL')
+    expect((await refusal(url, '/')).body)
+      .to.include('slipstream.v2')
+      .and.not.include('none')
+  })
+
+  it('lets frames of a megabyte in on the linked level, and of little more than a message on the plain one', async () => {
+    const { url, next } = await listening()
+    for (const [protocol, bytes] of [
+      ['slipstream.v2', 1024 * 1024],
+      ['slipstream.v1', 272 * 1024],
+    ] as const) {
+      const socket = await client(url, [protocol])
+      const accepted = await next()
+      socket.send('x'.repeat(bytes))
+      await eventually(() => accepted.frames.length === 1)
+      socket.send('x'.repeat(bytes + 1))
+      expect(await closing(socket)).to.include({ code: 1009 })
+    }
   })
 
   it('refuses the one too many with 503, until a place is free', async () => {
