@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { endianness } from 'node:os'
 import { BUCKETS, bucketOf, type StateKey } from '../../../core/index.ts'
 
 export const GROUPS = 256
@@ -93,10 +94,10 @@ export class Snapshot {
 
   /** In an order of bytes that is the same on every machine. */
   #bytesOf(group: number): Buffer {
-    const bytes = Buffer.alloc(BUCKETS_OF_GROUP * 8)
-    for (let place = 0; place < BUCKETS_OF_GROUP; place++) {
-      bytes.writeBigUInt64BE(this.#buckets[group * BUCKETS_OF_GROUP + place] ?? 0n, place * 8)
-    }
-    return bytes
+    const first = group * BUCKETS_OF_GROUP
+    const { buffer, byteOffset, byteLength } = this.#buckets.subarray(first, first + BUCKETS_OF_GROUP)
+    // Copied as a whole: to write one bigint after the other takes ten times as long.
+    const bytes = Buffer.from(new Uint8Array(buffer, byteOffset, byteLength))
+    return endianness() === 'LE' ? bytes.swap64() : bytes
   }
 }
