@@ -15,7 +15,11 @@ export interface Bearer {
  * a mark with the instance and the tags that it is for, as JSON. What is marked is no part of what instances compare and give
  * to each other as everybody's; between two whom it is for, it is.
  */
-export function versionOf({ version = '', targetedTags, targetInstanceId }: Message): string {
+export function versionOf({
+  version = '',
+  targetedTags,
+  targetInstanceId,
+}: Pick<Message, 'version' | 'targetedTags' | 'targetInstanceId'>): string {
   if (targetedTags.length === 0 && targetInstanceId === undefined) return version
   const named = JSON.stringify([targetInstanceId ?? '', ...new Set([...targetedTags].sort())])
   // A backend may end a version with a space.

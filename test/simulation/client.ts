@@ -3,6 +3,7 @@ import type { Ledger } from './ledger.ts'
 import type { Network } from './network.ts'
 import { APPLIED_TYPE, frameOf, type Publication } from './publication.ts'
 import type { Random } from './random.ts'
+import type { Reader } from './reader.ts'
 import type { World } from './world.ts'
 
 const REPEAT_MS = 8_000
@@ -26,6 +27,8 @@ export interface ClientPlan {
   readonly forgets: () => number
   /** Whether it refuses some of what it gets. */
   readonly refuses: () => boolean
+  /** Asks for what is acknowledged; undefined: it asks nothing. */
+  readonly reader: Reader | undefined
 }
 
 /**
@@ -97,8 +100,15 @@ export class Client {
 
   #read(text: string, connection: Connection): void {
     const { type, messageId } = JSON.parse(text) as { type: string; messageId?: string }
-    if (type === 'ACK') this.#unacknowledged.delete(messageId as string)
+    if (type === 'ACK') this.#acknowledged(messageId as string, connection)
+    else if (type === 'REPLY') this.plan.reader?.answered(text)
     else if (type !== 'NACK') this.#take(messageId as string, type, connection)
+  }
+
+  #acknowledged(messageId: string, connection: Connection): void {
+    const publication = this.#unacknowledged.get(messageId)
+    this.#unacknowledged.delete(messageId)
+    if (publication) this.plan.reader?.acknowledged(publication, connection)
   }
 
   #take(messageId: string, type: string, connection: Connection): void {

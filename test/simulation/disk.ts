@@ -24,20 +24,24 @@ export interface DiskObserver {
   forgotBacklog(host: string, key: RecipientKey): void
   /** So many dead letters are gone; what is not among the deliveries was one of them twice. */
   revived(host: string, deliveries: readonly RevivedDelivery[], letters: number): void
+  /** There is nothing on it any more. */
+  wiped(host: string): void
 }
 
-/** What one instance has on disk. It survives every crash; what is written to it is durable at once. */
+/** What one instance has on disk. It survives every crash, and what is written to it is durable at once. */
 export class Disk {
   readonly host: string
-  readonly store: Store
+  readonly #make: () => Store
   readonly #observer: DiskObserver
+  store: Store
   /** Whether an instance has it open, so that it can be looked at. */
   opened = false
 
-  constructor(host: string, store: Store, observer: DiskObserver) {
+  constructor(host: string, make: () => Store, observer: DiskObserver) {
     this.host = host
-    this.store = store
+    this.#make = make
     this.#observer = observer
+    this.store = make()
   }
 
   async open(context: StoreContext): Promise<StoreState> {
@@ -90,6 +94,12 @@ export class Disk {
     const revived = await this.store.reviveDeadLetters(replay, ids)
     this.#observer.revived(this.host, revived, dead - this.store.statistics().dead)
     return revived
+  }
+
+  /** Somebody puts an empty one in its place. */
+  wipe(): void {
+    this.store = this.#make()
+    this.#observer.wiped(this.host)
   }
 
   /** All deliveries that wait for a recipient. */

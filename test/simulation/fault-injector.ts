@@ -19,7 +19,13 @@ export class FaultInjector {
   readonly #mend = new Set<() => void>()
   #active = true
 
-  constructor(world: World, network: Network, nodes: readonly Node[], faults: Faults) {
+  /** @param mayWipe whether an instance may lose its disk now; undefined: never */
+  constructor(
+    world: World,
+    network: Network,
+    nodes: readonly Node[],
+    { faults, mayWipe }: { readonly faults: Faults; readonly mayWipe: ((host: string) => boolean) | undefined },
+  ) {
     this.#world = world
     this.#random = world.random.fork()
     this.#network = network
@@ -29,6 +35,7 @@ export class FaultInjector {
       ...(faults.partitions ? [() => this.#partition()] : []),
       ...(faults.crashes ? [() => this.#crash()] : []),
       ...(faults.stops ? [() => this.#stop()] : []),
+      ...(mayWipe ? [() => this.#wipe(mayWipe)] : []),
     ]
   }
 
@@ -81,6 +88,14 @@ export class FaultInjector {
     const node = this.#random.pick(this.#nodes)
     this.#world.note(`${node.plan.name} is stopped`)
     void node.stop().then(() => this.#for(this.#random.between(10, LONGEST_OUTAGE_MS), () => node.start()))
+  }
+
+  #wipe(mayWipe: (host: string) => boolean): void {
+    const node = this.#random.pick(this.#nodes)
+    if (!mayWipe(node.plan.name)) return
+    this.#world.note(`${node.plan.name} loses its disk`)
+    void node.wipe()
+    this.#for(this.#random.between(10, LONGEST_OUTAGE_MS), () => node.start())
   }
 
   #for(milliseconds: number, mend: () => void): void {

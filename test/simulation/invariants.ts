@@ -1,4 +1,5 @@
 import type { PendingDelivery } from '../../core/index.ts'
+import { copyOf } from './copy.ts'
 import type { Disk } from './disk.ts'
 import type { Ledger } from './ledger.ts'
 import { isOnTheWay, type Neighbours } from './on-the-way.ts'
@@ -52,7 +53,7 @@ export class Invariants {
     }
     for (const [host, { names, waiting }] of hosts) {
       for (const [key, deliveries] of waiting) {
-        for (const id of deliveries.values()) lacks.push(`${id} waits at ${host} for ${names.get(key)}`)
+        for (const copy of deliveries.values()) lacks.push(`${copy} waits at ${host} for ${names.get(key)}`)
       }
     }
     return lacks
@@ -99,7 +100,7 @@ export class Invariants {
     // Of two names of one recipient, each has counts of its own, of which one remains.
     if (this.#ledger.hasTwoNames(host, recipient)) return
     for (const { message, attempts } of waiting) {
-      const written = this.#ledger.facts(host).attempts.get(`${message.messageId} ${recipient}`)
+      const written = this.#ledger.facts(host).attempts.get(`${copyOf(message)} ${recipient}`)
       if (!written || JSON.stringify(written) === JSON.stringify(attempts)) continue
       this.#world.violate('failures stay counted', `${message.messageId} at ${host} for ${recipient}`)
     }

@@ -1,52 +1,29 @@
 import type {
-  Attempts,
   Batch,
   Death,
   Entry,
+  Message,
   RecipientKey,
   RecipientRecord,
   RevivedDelivery,
   StoreVerdict,
 } from '../../core/index.ts'
+import { copyOf, idOf, stampOf } from './copy.ts'
 import type { DiskObserver } from './disk.ts'
+import { emptyFacts, type HostFacts } from './host-facts.ts'
+import { type Circumstances, isLegal } from './legal-death.ts'
 import { APPLIED_TYPE, isFor, type Place, type Publication } from './publication.ts'
 import { hostOf } from './transport.ts'
-
-/** The rules of §6 of the protocol, with default settings. */
-const MAX_FAILURES = 3
-const POISON_DISCONNECTS = 20
-
-/** What one instance durably knows, kept beside its disk by somebody who makes no mistakes. */
-export interface HostFacts {
-  /** Which of its lives this is: a crash ends one. */
-  life: number
-  /** Place of each message that is on its disk. */
-  readonly seqs: Map<string, number>
-  /** Messages that are on its disk and wait for their time. */
-  readonly scheduled: Set<string>
-  readonly paths: Map<string, readonly string[]>
-  readonly names: Map<RecipientKey, string>
-  /** Deliveries that are not settled: by recipient, the id of the message at each place. */
-  readonly waiting: Map<RecipientKey, Map<number, string>>
-  /** Deliveries of which it is on disk that they are done. */
-  readonly settled: Set<string>
-  /** Deliveries of which it is on disk that they are dead letters. */
-  readonly dead: Set<string>
-  /** How often a delivery of it died. */
-  deaths: number
-  /** Failures of deliveries that are counted on disk. */
-  readonly attempts: Map<string, Attempts>
-  /** In which of its lives it has applied each message. */
-  readonly applied: Map<string, Set<number>>
-}
 
 /** What is told of a broken promise. */
 export type Violate = (invariant: string, detail: string) => void
 
 /** All facts of a run. It watches the disks and hears of acknowledgements; the invariants are about what stands here. */
 export class Ledger implements DiskObserver {
+  /** Told under which stamp a message came onto a disk. */
+  stamped: (publication: Publication, stamp: string) => void = () => {}
   /** Told when a delivery that was dead is one again. */
-  begunAnew: (host: string, recipient: string, messageId: string) => void = () => {}
+  begunAnew: (host: string, recipient: string, copy: string) => void = () => {}
   readonly places: ReadonlyMap<string, Place>
   readonly publications = new Map<string, Publication>()
   /** Messages for which some instance has sent its publisher an ACK. */
@@ -64,12 +41,23 @@ export class Ledger implements DiskObserver {
   readonly #twoNames = new Set<string>()
   /** Deliveries that some life of a host has read anew when it united two names. */
   readonly #readAnew = new Set<string>()
+  /** Copies that instances had on disk, and had applied, before they lost their disks. */
+  readonly #had = new Map<string, { readonly copies: readonly string[]; readonly applied: readonly string[] }>()
+  readonly #keepers: ReadonlySet<string>
   readonly #violate: Violate
   readonly #now: (host: string) => number
 
-  /** @param now what the wall clock of a host says */
-  constructor(places: readonly Place[], violate: Violate, now: (host: string) => number) {
+  /**
+   * @param keepers instances that keep state, and so apply what is written to it
+   * @param now what the wall clock of a host says
+   */
+  constructor(
+    { places, keepers }: { readonly places: readonly Place[]; readonly keepers: ReadonlySet<string> },
+    violate: Violate,
+    now: (host: string) => number,
+  ) {
     this.#now = now
+    this.#keepers = keepers
     this.places = new Map(places.map((place) => [place.name, place]))
     this.#violate = violate
     for (const { name, role } of places) {
@@ -101,9 +89,9 @@ export class Ledger implements DiskObserver {
 
   #judged(host: string, entry: Entry, verdict: StoreVerdict): void {
     const { messageId } = entry.message
-    const { seqs, scheduled } = this.facts(host)
+    const { copies, scheduled } = this.facts(host)
     const waits = scheduled.has(messageId)
-    const isNew = !seqs.has(messageId) && (!waits || entry.releases !== undefined)
+    const isNew = !copies.has(messageId) && (!waits || entry.releases !== undefined)
     if (verdict.status === 'duplicate') {
       if (isNew) this.#violate('stored before it is a duplicate', `${messageId} at ${host}`)
     } else if (verdict.status === 'scheduled') {
@@ -111,23 +99,46 @@ export class Ledger implements DiskObserver {
       scheduled.add(messageId)
     } else if (verdict.status === 'stored') {
       if (!isNew) this.#violate('a message is stored once', `${messageId} at ${host}`)
-      this.#stored(host, entry, verdict.seq)
+      this.#stored(host, entry.message, verdict.seq, entry.recipients)
+    } else if (verdict.status === 'lifted') {
+      this.#lifted(host, entry, verdict.seq)
     } else {
       this.#violate('a good message is stored', `${messageId} at ${host} was judged ${JSON.stringify(verdict)}`)
     }
   }
 
-  #stored(host: string, { message, recipients }: Entry, seq: number): void {
-    const { messageId, originInstanceId, path } = message
-    const { seqs, paths, scheduled } = this.facts(host)
-    const { notBefore = 0 } = this.publications.get(messageId) ?? {}
-    if (originInstanceId === host && this.#now(host) < notBefore) {
+  /** Whoever has a message that writes state takes another copy of it if that has a greater stamp. */
+  #lifted(host: string, { message, lifts = [] }: Entry, seq: number): void {
+    const { messageId, version = '', type } = message
+    const copies = this.facts(host).copies.get(messageId) ?? []
+    const isGreater = copies.length > 0 && copies.every((copy) => stampOf(copy) < version)
+    if (type === APPLIED_TYPE || !isGreater)
+      this.#violate('what is lifted has a greater stamp', `${messageId} at ${host}`)
+    this.#stored(host, message, seq, lifts)
+  }
+
+  #stored(host: string, message: Message, seq: number, recipients: readonly RecipientKey[]): void {
+    const { messageId, originInstanceId, path, version = '' } = message
+    const { seqs, copies, paths, scheduled } = this.facts(host)
+    const copy = copyOf(message)
+    const publication = this.publications.get(messageId)
+    if (publication) this.stamped(publication, version)
+    if (version.endsWith(`-${host}`) && originInstanceId === host) this.#isLater(host, version)
+    if (originInstanceId === host && this.#now(host) < (publication?.notBefore ?? 0)) {
       this.#violate('nothing goes before its time', `${messageId} at ${host}`)
     }
     scheduled.delete(messageId)
-    seqs.set(messageId, seq)
-    paths.set(messageId, path)
-    for (const key of recipients) this.#wait(host, key, seq, messageId)
+    copies.set(messageId, [...(copies.get(messageId) ?? []), copy])
+    seqs.set(copy, seq)
+    paths.set(copy, path)
+    for (const key of recipients) this.#wait(host, key, seq, copy)
+  }
+
+  /** An instance goes on behind every stamp of its own that is on disk. */
+  #isLater(host: string, stamp: string): void {
+    const facts = this.facts(host)
+    if (stamp <= facts.lastStamp) this.#violate('stamps go forward', `${host} gives ${stamp} after ${facts.lastStamp}`)
+    facts.lastStamp = stamp
   }
 
   saved(host: string, key: RecipientKey, { name }: RecipientRecord): void {
@@ -137,34 +148,38 @@ export class Ledger implements DiskObserver {
   }
 
   renamed(host: string, from: string, to: string, key: RecipientKey): void {
-    const { names, waiting, paths, settled } = this.facts(host)
+    const { names, waiting, paths, settled, dead } = this.facts(host)
     const united = new Map<number, string>()
     if ([...names.values()].includes(from) && [...names.values()].includes(to)) this.#twoNames.add(`${host} ${to}`)
     for (const [old, name] of [...names]) {
       if (name !== from && name !== to) continue
-      for (const [seq, id] of waiting.get(old) ?? []) if (!paths.get(id)?.includes(to)) united.set(seq, id)
+      for (const [seq, copy] of waiting.get(old) ?? []) if (!paths.get(copy)?.includes(to)) united.set(seq, copy)
       names.delete(old)
       waiting.delete(old)
     }
     names.set(key, to)
     waiting.set(key, united)
-    // What waited under the address may have been brought under the id already: it goes once more, and is recognised.
-    for (const id of united.values()) settled.delete(`${id} ${to}`)
+    // What waited under the address may have been brought under the id already: it goes once more, and is recognised. Or it
+    // had died there, by a clock that was ahead then.
+    for (const copy of united.values()) {
+      settled.delete(`${copy} ${to}`)
+      dead.delete(`${copy} ${to}`)
+    }
     this.changed.add(host)
   }
 
   united(host: string, name: string, key: RecipientKey): void {
     const { life, waiting } = this.facts(host)
     // An acknowledgement that is not on disk yet is forgotten: what it was for goes once more as well.
-    for (const id of waiting.get(key)?.values() ?? []) this.#readAnew.add(`${host} ${life} ${name} ${id}`)
+    for (const copy of waiting.get(key)?.values() ?? []) this.#readAnew.add(`${host} ${life} ${name} ${copy}`)
     this.#renames.set(`${host} ${name}`, this.renames(host, name) + 1)
   }
 
   /** Whether it is on disk that a delivery is done, and this life of the host cannot have read it before it was. */
-  isSettled(host: string, recipient: string, messageId: string): boolean {
+  isSettled(host: string, recipient: string, copy: string): boolean {
     const { life, settled } = this.facts(host)
-    if (this.#readAnew.has(`${host} ${life} ${recipient} ${messageId}`)) return false
-    return settled.has(`${messageId} ${recipient}`)
+    if (this.#readAnew.has(`${host} ${life} ${recipient} ${copy}`)) return false
+    return settled.has(`${copy} ${recipient}`)
   }
 
   /** How often a host has united what waited for an address with what waited for the id behind it. */
@@ -192,13 +207,30 @@ export class Ledger implements DiskObserver {
     const { waiting, dead, attempts } = facts
     facts.deaths -= letters
     for (const { recipient, seq, message } of deliveries) {
-      waiting.get(recipient)?.set(seq, message.messageId)
+      waiting.get(recipient)?.set(seq, copyOf(message))
       const delivery = this.#delivery(host, recipient, seq) as string
       dead.delete(delivery)
       attempts.delete(delivery)
-      this.begunAnew(host, hostOf(facts.names.get(recipient) as string), message.messageId)
+      this.begunAnew(host, hostOf(facts.names.get(recipient) as string), copyOf(message))
     }
     this.changed.add(host)
+  }
+
+  wiped(host: string): void {
+    const { life, copies, applied } = this.facts(host)
+    const had = this.#had.get(host) ?? { copies: [], applied: [] }
+    this.#had.set(host, {
+      copies: [...had.copies, ...[...copies.values()].flat()],
+      applied: [...had.applied, ...applied.keys()],
+    })
+    this.hosts.set(host, { ...emptyFacts(), life })
+    this.changed.add(host)
+  }
+
+  /** Whether a host has nothing left to do for anybody, and has given nothing up. */
+  isQuiet(host: string): boolean {
+    const { waiting, scheduled, dead } = this.facts(host)
+    return scheduled.size + dead.size === 0 && [...waiting.values()].every(({ size }) => size === 0)
   }
 
   /** A recipient tells a host that it does not take the message: for now, or for good. */
@@ -208,22 +240,25 @@ export class Ledger implements DiskObserver {
     else this.rejections.add(refusal)
   }
 
-  /** Whether a recipient's own facts say that it has the message. */
-  has(host: string, recipient: string, messageId: string): boolean {
-    if (recipient === '@self') return this.facts(host).applied.has(messageId)
-    const name = hostOf(recipient)
-    return this.taken.get(name)?.has(messageId) ?? this.isOnDisk(name, messageId)
+  /** Whether a recipient's own facts say that it has a copy, or had it; or else one with a greater stamp. */
+  has(host: string, recipient: string, copy: string): boolean {
+    const [name, messageId] = [hostOf(recipient), idOf(copy)]
+    if (recipient === '@self') return this.#appliedAt(host).includes(copy)
+    if (this.taken.has(name)) return this.taken.get(name)?.has(messageId) ?? false
+    const isEnough = this.publications.get(messageId)?.type === APPLIED_TYPE ? '' : stampOf(copy)
+    const copies = this.#copiesAt(name, messageId)
+    return copies.some((other) => stampOf(other) >= isEnough) || this.facts(name).scheduled.has(messageId)
   }
 
   /** Whether a host has it, be it that it waits for its time. */
   isOnDisk(host: string, messageId: string): boolean {
-    const { seqs, scheduled } = this.facts(host)
-    return seqs.has(messageId) || scheduled.has(messageId)
+    const { copies, scheduled } = this.facts(host)
+    return copies.has(messageId) || scheduled.has(messageId)
   }
 
-  applied(host: string, messageId: string): void {
+  applied(host: string, copy: string): void {
     const { applied, life } = this.facts(host)
-    applied.set(messageId, (applied.get(messageId) ?? new Set()).add(life))
+    applied.set(copy, (applied.get(copy) ?? new Set()).add(life))
     this.changed.add(host)
   }
 
@@ -235,8 +270,17 @@ export class Ledger implements DiskObserver {
   /** Whether a message has done at a place what it is for. */
   arrived({ messageId, type }: Publication, { name, role }: Place): boolean {
     if (role === 'client') return this.taken.get(name)?.has(messageId) ?? false
-    const { seqs, applied } = this.facts(name)
-    return type === APPLIED_TYPE ? applied.has(messageId) : seqs.has(messageId)
+    if (type !== APPLIED_TYPE && !this.#keepers.has(name)) return this.#copiesAt(name, messageId).length > 0
+    return this.#appliedAt(name).some((copy) => idOf(copy) === messageId)
+  }
+
+  #copiesAt(host: string, messageId: string): readonly string[] {
+    const had = this.#had.get(host)?.copies.filter((copy) => idOf(copy) === messageId) ?? []
+    return [...had, ...(this.facts(host).copies.get(messageId) ?? [])]
+  }
+
+  #appliedAt(host: string): readonly string[] {
+    return [...(this.#had.get(host)?.applied ?? []), ...this.facts(host).applied.keys()]
   }
 
   /** Places that the message must reach: who gets live traffic only has no claim. */
@@ -246,30 +290,30 @@ export class Ledger implements DiskObserver {
     )
   }
 
-  #wait(host: string, key: RecipientKey, seq: number, messageId: string): void {
+  #wait(host: string, key: RecipientKey, seq: number, copy: string): void {
     const { waiting, names, paths } = this.facts(host)
     // One that is known by its address only may turn out to be one that the message has passed.
     const name = names.get(key) ?? ''
-    if (paths.get(messageId)?.includes(name)) {
-      this.#violate('no delivery for whom it has passed', `${messageId} at ${host} for ${name}`)
+    if (paths.get(copy)?.includes(name)) {
+      this.#violate('no delivery for whom it has passed', `${copy} at ${host} for ${name}`)
     }
     const deliveries = waiting.get(key)
-    if (deliveries) deliveries.set(seq, messageId)
-    else this.#violate('deliveries have a recipient', `${messageId} at ${host} for the unknown ${key}`)
+    if (deliveries) deliveries.set(seq, copy)
+    else this.#violate('deliveries have a recipient', `${copy} at ${host} for the unknown ${key}`)
   }
 
-  /** The id of the message that waits there, and for whom. */
+  /** The copy that waits there, and for whom. */
   #delivery(host: string, key: RecipientKey, seq: number): string | undefined {
     const { waiting, names } = this.facts(host)
-    const messageId = waiting.get(key)?.get(seq)
-    return messageId === undefined ? undefined : `${messageId} ${hostOf(names.get(key) as string)}`
+    const copy = waiting.get(key)?.get(seq)
+    return copy === undefined ? undefined : `${copy} ${hostOf(names.get(key) as string)}`
   }
 
   #bury(host: string, death: Death): void {
     const delivery = this.#delivery(host, death.recipient, death.seq)
     if (delivery === undefined) return
     const facts = this.facts(host)
-    if (!this.#isLegal(host, delivery, death)) {
+    if (!isLegal(death, this.#circumstances(host, delivery))) {
       const { reason, attempts } = death
       this.#violate(
         'a delivery dies for a legal reason only',
@@ -281,40 +325,26 @@ export class Ledger implements DiskObserver {
     facts.deaths++
   }
 
-  #isLegal(host: string, delivery: string, { reason, attempts: { nacks, timeouts, disconnects } }: Death): boolean {
-    const { expiresAt = Number.POSITIVE_INFINITY } = this.publications.get(delivery.split(' ')[0] as string) ?? {}
-    if (reason === 'EXPIRED') return expiresAt <= this.#now(host)
-    if (reason === 'REJECTED') return this.rejections.has(delivery)
-    if (reason === 'POISON') return disconnects >= POISON_DISCONNECTS
-    if (reason !== 'ATTEMPTS_EXHAUSTED') return false
-    return nacks + timeouts > MAX_FAILURES && nacks <= (this.refusals.get(delivery) ?? 0)
+  #circumstances(host: string, delivery: string): Circumstances {
+    const [copy = '', recipient] = delivery.split(' ')
+    const refusal = `${idOf(copy)} ${recipient}`
+    return {
+      now: this.#now(host),
+      expiresAt: this.publications.get(idOf(copy))?.expiresAt,
+      refusals: this.refusals.get(refusal) ?? 0,
+      isRejected: this.rejections.has(refusal),
+    }
   }
 
   #settle(host: string, key: RecipientKey, seq: number): void {
     const { waiting, names, settled } = this.facts(host)
-    const messageId = waiting.get(key)?.get(seq)
-    if (messageId === undefined) return
+    const copy = waiting.get(key)?.get(seq)
+    if (copy === undefined) return
     const recipient = names.get(key) as string
     waiting.get(key)?.delete(seq)
-    settled.add(`${messageId} ${hostOf(recipient)}`)
-    if (!this.has(host, recipient, messageId)) {
-      this.#violate('a delivery closes when its recipient has it', `${messageId} at ${host} for ${recipient}`)
+    settled.add(`${copy} ${hostOf(recipient)}`)
+    if (!this.has(host, recipient, copy)) {
+      this.#violate('a delivery closes when its recipient has it', `${copy} at ${host} for ${recipient}`)
     }
-  }
-}
-
-function emptyFacts(): HostFacts {
-  return {
-    life: 0,
-    seqs: new Map(),
-    scheduled: new Set(),
-    paths: new Map(),
-    names: new Map(),
-    waiting: new Map(),
-    settled: new Set(),
-    dead: new Set(),
-    deaths: 0,
-    attempts: new Map(),
-    applied: new Map(),
   }
 }

@@ -1,24 +1,36 @@
-import { type Bus, createBus, type PeerSettings, type Plugin, type Settings } from '../../core/index.ts'
+import { type Bus, createBus, type Kernel, type PeerSettings, type Plugin, type Settings } from '../../core/index.ts'
 import { memoryHint } from '../../plugins/dedup/memory.ts'
 import { circuitBreaker } from '../../plugins/delivery/circuit-breaker.ts'
 import { replay } from '../../plugins/delivery/replay.ts'
 import { republish } from '../../plugins/delivery/republish.ts'
 import { ack } from '../../plugins/messages/ack.ts'
+import { deleteKey } from '../../plugins/messages/del.ts'
+import { getArray } from '../../plugins/messages/ga.ts'
+import { getKey } from '../../plugins/messages/gk.ts'
+import { getWeighted } from '../../plugins/messages/gw.ts'
 import { hello } from '../../plugins/messages/hello.ts'
 import { nack } from '../../plugins/messages/nack.ts'
+import { reply } from '../../plugins/messages/reply.ts'
 import { setArray } from '../../plugins/messages/sa.ts'
 import { setKey } from '../../plugins/messages/sk.ts'
+import { setWeighted } from '../../plugins/messages/sw.ts'
 import { path } from '../../plugins/routes/path.ts'
 import { tags } from '../../plugins/routes/tags.ts'
 import { target } from '../../plugins/routes/target.ts'
+import { catchUp } from '../../plugins/state/catch-up/index.ts'
+import type { DiskConditions } from './device.ts'
 import type { Disk } from './disk.ts'
 import type { Network } from './network.ts'
 import { type SimulatedRuntime, simulatedRuntime } from './runtime.ts'
-import { type DiskConditions, SimulatedStore } from './store.ts'
+import { SimulatedState } from './simulated-state.ts'
+import type { StateDisk } from './state-disk.ts'
+import { SimulatedStore } from './store.ts'
 import { simulatedTransport } from './transport.ts'
 import type { World } from './world.ts'
 
 const START_AGAIN_MS = 1_000
+/** How often linked instances compare their state, in seconds. */
+const COMPARE_SECONDS = 30
 
 /** What does not change about an instance from one life to the next. */
 export interface NodePlan {
@@ -29,6 +41,9 @@ export interface NodePlan {
   readonly clock: () => number
   readonly settings: Partial<Settings>
   readonly diskConditions: () => DiskConditions
+  readonly stateConditions: () => DiskConditions
+  /** Whether it knows the types that write state and ask for it. */
+  readonly knowsState: boolean
   /** Reads along inside of the bus. */
   readonly witness: () => Plugin
   /** Steers it from within. */
@@ -40,6 +55,7 @@ export interface NodePlan {
 interface Life {
   readonly runtime: SimulatedRuntime
   readonly store: SimulatedStore
+  readonly state: SimulatedState | undefined
   readonly bus: Bus
 }
 
@@ -49,13 +65,22 @@ export class Node {
   readonly #world: World
   readonly #network: Network
   readonly #disk: Disk
+  readonly #stateDisk: StateDisk | undefined
   readonly #born: (node: Node) => void
   #life: Life | undefined
 
-  constructor(world: World, network: Network, disk: Disk, plan: NodePlan, born: (node: Node) => void) {
+  /** @param disks undefined in the place of the second: it keeps no state */
+  constructor(
+    world: World,
+    network: Network,
+    disks: readonly [Disk, StateDisk | undefined],
+    plan: NodePlan,
+    born: (node: Node) => void,
+  ) {
     this.#world = world
     this.#network = network
-    this.#disk = disk
+    this.#disk = disks[0]
+    this.#stateDisk = disks[1]
     this.plan = plan
     this.#born = born
   }
@@ -71,11 +96,12 @@ export class Node {
 
   start(): void {
     if (this.#life) return
-    const { name, clock, diskConditions } = this.plan
+    const { name, clock, diskConditions, stateConditions } = this.plan
     const runtime = simulatedRuntime(this.#world, name, clock)
     const store = new SimulatedStore(this.#world, this.#disk, diskConditions)
-    const bus = createBus({ plugins: this.#plugins(store), settings: this.#settings(), runtime })
-    const life = { runtime, store, bus }
+    const state = this.#stateDisk && new SimulatedState(this.#world, this.#stateDisk, stateConditions)
+    const bus = createBus({ plugins: this.#plugins(store, state), settings: this.#settings(), runtime })
+    const life = { runtime, store, state, bus }
     this.#life = life
     this.#born(this)
     bus.start().then(
@@ -93,6 +119,14 @@ export class Node {
     life.runtime.halt()
     this.#network.crash(this.plan.name, powerCut)
     await life.store.crash()
+    await life.state?.crash()
+  }
+
+  /** Ends at once, and what it had on disk is gone. */
+  async wipe(): Promise<void> {
+    await this.crash(false)
+    this.#disk.wipe()
+    this.#stateDisk?.wipe()
   }
 
   /** Ends in good order. Resolves when it has. */
@@ -117,15 +151,17 @@ export class Node {
     return { ...settings, instanceId: name, tags, peers }
   }
 
-  #plugins(store: SimulatedStore): readonly Plugin[] {
-    const { name, witness, operator, sabotage } = this.plan
+  #plugins(store: SimulatedStore, state: SimulatedState | undefined): readonly Plugin[] {
+    const { name, witness, operator, sabotage, knowsState } = this.plan
     return sabotage([
       // First, so that it sees what is due before it is sent.
       witness(),
       { name: 'store-simulated', apply: (kernel) => kernel.store(store) },
       simulatedTransport(this.#network, name),
+      ...(state ? [{ name: 'state-simulated', apply: (kernel: Kernel) => kernel.stateBackend(state) }] : []),
       setKey(),
       setArray(),
+      ...(knowsState ? typesOfState() : []),
       ack(),
       nack(),
       hello(),
@@ -140,4 +176,9 @@ export class Node {
       operator(),
     ])
   }
+}
+
+function typesOfState(): readonly Plugin[] {
+  const compared = catchUp({ everySeconds: COMPARE_SECONDS })
+  return [setWeighted(), deleteKey(), getKey(), getArray(), getWeighted(), reply(), compared]
 }

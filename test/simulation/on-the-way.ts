@@ -19,7 +19,7 @@ export function isOnTheWay(
 ): boolean {
   const holds = holding[state]
   const { messageId } = publication
-  if (target.role === 'instance' && ledger.facts(target.name).seqs.has(messageId)) {
+  if (target.role === 'instance' && ledger.facts(target.name).copies.has(messageId)) {
     return holds(ledger, target.name, '@self', messageId)
   }
   const seen = new Set([target.name])
@@ -27,7 +27,7 @@ export function isOnTheWay(
     if (state === 'waits' && ledger.hosts.get(place)?.scheduled.has(messageId)) return true
     const instances = (neighbours.get(place) ?? []).filter((name) => ledger.hosts.has(name))
     for (const neighbour of instances) {
-      if (!ledger.facts(neighbour).seqs.has(messageId)) seen.add(neighbour)
+      if (!ledger.facts(neighbour).copies.has(messageId)) seen.add(neighbour)
       else if (holds(ledger, neighbour, place, messageId)) return true
     }
   }
@@ -35,14 +35,17 @@ export function isOnTheWay(
 }
 
 function waits(ledger: Ledger, host: string, recipient: string, messageId: string): boolean {
-  const { names, waiting, seqs } = ledger.facts(host)
-  const seq = seqs.get(messageId) as number
-  for (const [key, name] of names) if (hostOf(name) === recipient && waiting.get(key)?.has(seq)) return true
+  const { names, waiting, seqs, copies } = ledger.facts(host)
+  const places = (copies.get(messageId) ?? []).map((copy) => seqs.get(copy) as number)
+  for (const [key, name] of names) {
+    if (hostOf(name) === recipient && places.some((seq) => waiting.get(key)?.has(seq))) return true
+  }
   return false
 }
 
 function died(ledger: Ledger, host: string, recipient: string, messageId: string): boolean {
-  return ledger.facts(host).dead.has(`${messageId} ${recipient}`)
+  const { dead, copies } = ledger.facts(host)
+  return (copies.get(messageId) ?? []).some((copy) => dead.has(`${copy} ${recipient}`))
 }
 
 const holding = { waits, died }

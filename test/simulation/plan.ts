@@ -1,9 +1,12 @@
 import type { PeerSettings } from '../../core/index.ts'
 import type { Place } from './publication.ts'
 import type { Random } from './random.ts'
+import { drawState, type StatePlan, tangle } from './state-plan.ts'
 import { addressOf } from './transport.ts'
 
-const NAMES = ['aws', 'azure', 'gcp', 'oci', 'ovh']
+const NAMES = ['aws', 'azure', 'gcp', 'oci', 'ovh', 'ibm', 'ali', 'sap']
+/** How many instances a run with state has. */
+const STATE_SIZES = [2, 2, 3, 3, 3, 4, 4, 5, 6, 8]
 const REGIONS = ['eu', 'us']
 
 /** Faults that a run may meet. Each seed draws which: with all of them always on, some would hide others. */
@@ -38,27 +41,35 @@ export interface Plan {
   readonly neighbours: ReadonlyMap<string, readonly string[]>
   readonly links: number
   readonly faults: Faults
+  /** Undefined: nobody keeps state. */
+  readonly state: StatePlan | undefined
   /** Whether instances meet, and learn each other's tags, before anything is published. */
   readonly acquainted: boolean
   readonly messages: number
   readonly latencyMs: number
 }
 
-export function drawPlan(random: Random): Plan {
-  const size = random.pick([3, 3, 3, 4, 5])
+/** @param stateRandom draws what a run with state has beside the others; undefined: nobody keeps state */
+export function drawPlan(random: Random, stateRandom?: Random): Plan {
+  const size = stateRandom ? stateRandom.pick(STATE_SIZES) : random.pick([3, 3, 3, 4, 5])
   const names = NAMES.slice(0, size)
-  const shape = random.pick(['ring', 'line', 'star', 'mesh'])
-  const edges = edgesOf(shape, names)
+  const shape = stateRandom ? 'tangle' : random.pick(['ring', 'line', 'star', 'mesh'])
+  const edges = stateRandom ? tangle(names, stateRandom) : edgesOf(shape, names)
+  const state = stateRandom && drawState(names, stateRandom)
   const faults = drawFaults(random)
   const instances = names.map((name) => instance(name, random))
-  const clients = instances.flatMap(({ name }) => clientsOf(name, random))
+  // Who listens at an instance that loses its disk is forgotten with it, until it comes again.
+  const clients = instances
+    .flatMap(({ name }) => clientsOf(name, random))
+    .filter(({ durable }) => !durable || !state?.wipes)
   const acquainted = random.chance(0.75)
   const drawn = {
     shape: `${shape} of ${size}`,
     places: [...instances, ...clients],
-    peers: peersOf(names, edges, acquainted, random),
+    peers: peersOf(names, edges, acquainted && !state?.wipes, random),
     neighbours: neighboursOf(edges, clients),
     links: edges.length,
+    state,
     acquainted,
     messages: random.integer(10, 40),
     latencyMs: random.pick([1, 10, 80]),
@@ -118,12 +129,12 @@ function clientsOf(home: string, random: Random): readonly Place[] {
 function peersOf(
   names: readonly string[],
   edges: readonly (readonly [string, string])[],
-  acquainted: boolean,
+  alwaysAcquainted: boolean,
   random: Random,
 ): ReadonlyMap<string, readonly PeerSettings[]> {
   const peers = new Map<string, PeerSettings[]>(names.map((name) => [name, []]))
   for (const [one, other] of edges) {
-    const diallers = acquainted ? random.pick(['one', 'other', 'both']) : 'both'
+    const diallers = alwaysAcquainted ? random.pick(['one', 'other', 'both']) : 'both'
     if (diallers !== 'other') peers.get(one)?.push(peer(other, random))
     if (diallers !== 'one') peers.get(other)?.push(peer(one, random))
   }

@@ -1,15 +1,19 @@
-/** The type of simulated messages that instances apply: the others are only stored and sent on. */
+/** The type of simulated messages that all instances apply; the others only where state is kept. */
 export const APPLIED_TYPE = 'sim.note'
+
+export type PublishedType = 'SK' | 'SA' | 'SW' | 'DEL' | typeof APPLIED_TYPE
 
 /** A message as an application means it. */
 export interface Publication {
   readonly messageId: string
-  readonly type: 'SK' | 'SA' | typeof APPLIED_TYPE
+  readonly type: PublishedType
   /** The application that publishes it. */
   readonly publisher: string
   readonly key: string
-  /** The exact JSON text of its value. */
-  readonly value: string
+  /** The exact JSON text of its value; undefined of a `DEL`. */
+  readonly value: string | undefined
+  /** The stamp that its publisher gave it. */
+  readonly version: string | undefined
   readonly targetedTags: readonly string[]
   readonly targetInstanceId: string | undefined
   readonly priority: number | undefined
@@ -20,14 +24,16 @@ export interface Publication {
 }
 
 export function frameOf({ messageId, type, key, value, ...rest }: Publication): string {
-  const { targetedTags, targetInstanceId, priority, expiresAt, notBefore } = rest
+  const { targetedTags, targetInstanceId, priority, expiresAt, notBefore, version } = rest
+  const said = value === undefined ? '' : `,"value":${value}`
+  const stamp = version === undefined ? '' : `,"version":"${version}"`
   const urgency = priority === undefined ? '' : `,"priority":${priority}`
   const expiry = expiresAt === undefined ? '' : `,"expiresAt":${expiresAt}`
   const delay = notBefore === undefined ? '' : `,"notBefore":${notBefore}`
   const tags = targetedTags.length > 0 ? `,"targetedTags":${JSON.stringify(targetedTags)}` : ''
   const target = targetInstanceId ? `,"targetInstanceId":"${targetInstanceId}"` : ''
-  const times = `${expiry}${delay}`
-  return `{"type":"${type}","messageId":"${messageId}","key":"${key}","value":${value}${tags}${target}${urgency}${times}}`
+  const times = `${expiry}${delay}${stamp}`
+  return `{"type":"${type}","messageId":"${messageId}","key":"${key}"${said}${tags}${target}${urgency}${times}}`
 }
 
 /** An instance or application of the plan, and what it bears. */
@@ -40,7 +46,10 @@ export interface Place {
 }
 
 /** Whether the message is for this place, by its tags or its target. */
-export function isFor(publication: Publication, { name, role, tags }: Place): boolean {
+export function isFor(
+  publication: Pick<Publication, 'targetedTags' | 'targetInstanceId'>,
+  { name, role, tags }: Place,
+): boolean {
   const { targetInstanceId, targetedTags } = publication
   if (targetInstanceId !== undefined) return role === 'instance' && name === targetInstanceId
   return targetedTags.length === 0 || targetedTags.some((tag) => tags.includes(tag))

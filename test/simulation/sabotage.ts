@@ -1,6 +1,7 @@
 import type { Batch, DueDelivery, Entry, Kernel, Message, Plugin, Store } from '../../core/index.ts'
 import { ack } from '../../plugins/messages/ack.ts'
 import type { Sabotage } from './scenario.ts'
+import { stateSabotages } from './state-sabotage.ts'
 
 const DAY_MS = 86_400_000
 
@@ -25,6 +26,8 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   'a store that does not say what is scheduled': { disk: (store) => changedSchedule(store, -DAY_MS) },
   'a store that says too early what is due': { disk: (store) => changedSchedule(store, 10_000) },
   'a store that keeps what is released': { disk: (store) => changedWrites(store, { entry: withoutRelease }) },
+  'a store that forgets the clock': { disk: (store) => changedWrites(store, { clock: false }) },
+  ...stateSabotages,
 }
 
 type Plugins = readonly Plugin[]
@@ -159,9 +162,10 @@ interface Changes {
   readonly entry?: (entry: Entry) => Entry
   readonly settlements?: false
   readonly retries?: false
+  readonly clock?: false
 }
 
-function changedWrites(store: Store, { entry = (same) => same, settlements, retries }: Changes): Store {
+function changedWrites(store: Store, { entry = (same) => same, settlements, retries, clock }: Changes): Store {
   return delegating(store, {
     write: (batch: Batch) =>
       store.write({
@@ -169,6 +173,7 @@ function changedWrites(store: Store, { entry = (same) => same, settlements, retr
         settlements: settlements === false ? [] : batch.settlements,
         retries: retries === false ? [] : batch.retries,
         deaths: batch.deaths,
+        lastVersion: clock === false ? undefined : batch.lastVersion,
       }),
   })
 }

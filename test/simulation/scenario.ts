@@ -1,17 +1,23 @@
-import type { Plugin, Store } from '../../core/index.ts'
+import type { Plugin, StateBackend, Store } from '../../core/index.ts'
+import { MemoryState } from '../../plugins/state/memory.ts'
 import { MemoryStore } from '../../plugins/stores/memory.ts'
 import { Client } from './client.ts'
+import type { DiskConditions } from './device.ts'
 import { Disk } from './disk.ts'
 import { FaultInjector } from './fault-injector.ts'
 import { Invariants } from './invariants.ts'
-import { Ledger } from './ledger.ts'
+import { Ledger, type Violate } from './ledger.ts'
 import { Network } from './network.ts'
 import { Node } from './node.ts'
 import { operator } from './operator.ts'
 import { drawPlan, homeOf, type Plan } from './plan.ts'
-import { APPLIED_TYPE, type Place, type Publication } from './publication.ts'
-import { EPOCH_MS } from './runtime.ts'
-import type { DiskConditions } from './store.ts'
+import type { Place } from './publication.ts'
+import { Publishing } from './publishing.ts'
+import { Random } from './random.ts'
+import { Reader } from './reader.ts'
+import { StateDisk } from './state-disk.ts'
+import { StateInvariants } from './state-invariants.ts'
+import { StateModel } from './state-model.ts'
 import { Traffic } from './traffic.ts'
 import { WallClocks } from './wall-clocks.ts'
 import type { Conditions } from './wire.ts'
@@ -19,8 +25,14 @@ import { witness } from './witness.ts'
 import { type Violation, World } from './world.ts'
 
 const RETRY_DELAY_MS = 2_000
-/** One seed in so many has messages of all priorities. Not drawn, so that the other seeds stay what they were. */
-const SEEDS_A_PRIORITY = 5
+/** One seed in so many has instances that keep state. Not drawn, so that the other seeds stay what they were. */
+const SEEDS_A_STATE = 2
+/** Draws what a run with state has beside the others. */
+const STATE_SEEDS = 0x57a7e
+/** By how much a clock may be astray, in milliseconds. */
+const ASTRAY_MS = 300_000
+/** How long all that has come to rest must stay as it is: linked instances compare their state meanwhile. */
+const REST_MS = 45_000
 const ACQUAINTANCE_MS = 90_000
 const PUBLISHING_MS = 60_000
 /** By then everything must have arrived: heartbeats, the longest delay of a dialler, and some repetitions. */
@@ -30,6 +42,7 @@ const CONVERGENCE_MS = 300_000
 export interface Sabotage {
   readonly plugins?: (plugins: readonly Plugin[]) => readonly Plugin[]
   readonly disk?: (store: Store) => Store
+  readonly state?: (state: StateBackend) => StateBackend
 }
 
 export interface Report {
@@ -62,33 +75,48 @@ class Scenario {
   readonly #nodes: readonly Node[]
   readonly #clients: readonly Client[]
   readonly #invariants: Invariants
+  readonly #model = new StateModel()
+  readonly #stateInvariants: StateInvariants
   readonly #injector: FaultInjector
   #peace = true
 
   constructor(seed: number, sabotage: Sabotage) {
     this.#seed = seed
     this.#world = new World(seed)
-    this.#plan = drawPlan(this.#world.random.fork())
-    const { places, neighbours, faults } = this.#plan
-    this.#clocks = new WallClocks(this.#world, seed, places, faults.skew)
+    const stateRandom = seed % SEEDS_A_STATE === 0 ? new Random(seed + STATE_SEEDS) : undefined
+    this.#plan = drawPlan(this.#world.random.fork(), stateRandom)
+    const { places, neighbours, faults, state } = this.#plan
+    this.#clocks = new WallClocks(this.#world, seed, places, {
+      skew: faults.skew,
+      mostAstrayMs: state?.farMs ?? ASTRAY_MS,
+    })
     const clock = (host: string) => this.#clocks.now(host)
-    this.#ledger = new Ledger(places, (invariant, detail) => this.#world.violate(invariant, detail), clock)
+    const violate: Violate = (invariant, detail) => this.#world.violate(invariant, detail)
+    this.#ledger = new Ledger({ places, keepers: this.#keepers }, violate, clock)
+    this.#stateInvariants = new StateInvariants({
+      ...{ world: this.#world, ledger: this.#ledger, clocks: this.#clocks, neighbours, model: this.#model },
+    })
     this.#traffic = new Traffic(this.#world, this.#ledger)
     this.#network = new Network(this.#world, this.#traffic, this.#conditions())
     const instances = places.filter(({ role }) => role === 'instance')
-    const disks = instances.map(({ name }) => new Disk(name, sabotaged(sabotage), this.#ledger))
+    const disks = instances.map(({ name }) => new Disk(name, () => sabotagedStore(sabotage), this.#ledger))
     this.#nodes = instances.map((place, index) => this.#node(place, disks[index] as Disk, sabotage))
     this.#clients = places.filter(({ role }) => role === 'client').map((place) => this.#client(place))
     this.#invariants = new Invariants(this.#world, this.#ledger, neighbours, disks)
     this.#traffic.acknowledged = (publication) => this.#invariants.acknowledged(publication)
-    this.#injector = new FaultInjector(this.#world, this.#network, this.#nodes, faults)
+    this.#ledger.stamped = (publication, stamp) => this.#model.stamped(publication, stamp)
+    const mayWipe = (host: string) => this.#ledger.isQuiet(host) && this.#stateInvariants.isDispensable(host)
+    this.#injector = new FaultInjector(this.#world, this.#network, this.#nodes, {
+      faults,
+      mayWipe: state?.wipes ? mayWipe : undefined,
+    })
   }
 
   async play(): Promise<void> {
     await this.#acquaint()
     this.#setPeace(false)
     this.#injector.start()
-    this.#schedulePublications()
+    this.#publish()
     await this.#run(() => false, PUBLISHING_MS)
     if (this.#world.violation) return
     this.#setPeace(true)
@@ -127,18 +155,37 @@ class Scenario {
 
   async #finish(): Promise<void> {
     const clockMs = this.#clocks.setRight()
-    const done = await this.#run(() => this.#invariants.finished, CONVERGENCE_MS + clockMs)
+    const { faults, acquainted, links, state } = this.#plan
+    const isDone = () => this.#invariants.finished && this.#stateInvariants.finished
+    const done = await this.#run(isDone, CONVERGENCE_MS + Math.max(clockMs, state?.farMs ?? 0))
     if (this.#world.violation) return
-    const lacks = this.#invariants.unfinished()
+    const lacks = [...this.#invariants.unfinished(), ...(await this.#stateInvariants.lacks())]
     if (!done) this.#world.violate('everything arrives', `${lacks.length} lacking: ${lacks.slice(0, 8).join('; ')}`)
-    const { faults, acquainted, links } = this.#plan
+    if (state) await this.#stay()
     const disturbed = Object.values(faults).some((on) => on) || !acquainted || this.#clocks.astray !== undefined
     const most = this.#traffic.mostHops
-    if (!disturbed && most > 2 * links) this.#world.violate('at most two sends a link', `${most} on ${links} links`)
+    if (!disturbed && !state && most > 2 * links)
+      this.#world.violate('at most two sends a link', `${most} on ${links} links`)
+  }
+
+  /** What all hold alike, they go on to hold alike. */
+  async #stay(): Promise<void> {
+    await this.#run(() => false, REST_MS)
+    const [lack] = await this.#stateInvariants.lacks()
+    if (lack !== undefined) this.#world.violate('what has come to rest stays as it is', lack)
   }
 
   #run(done: () => boolean, milliseconds: number): Promise<boolean> {
-    return this.#world.run(done, this.#world.now + milliseconds, () => this.#invariants.check())
+    return this.#world.run(done, this.#world.now + milliseconds, () => this.#check())
+  }
+
+  async #check(): Promise<void> {
+    await this.#invariants.check()
+    if (this.#peace && this.#invariants.finished) await this.#stateInvariants.look()
+  }
+
+  get #keepers(): ReadonlySet<string> {
+    return this.#plan.state?.keepers ?? new Set()
   }
 
   #setPeace(peace: boolean): void {
@@ -162,8 +209,13 @@ class Scenario {
     }
   }
 
+  #stateConditions(): DiskConditions {
+    const chance = this.#plan.state?.fails && !this.#peace ? 0.1 : 0
+    return { syncMs: this.#plan.faults.slowDisks ? 30 : 1, writeFailure: chance, readFailure: chance }
+  }
+
   #node({ name, tags }: Place, disk: Disk, sabotage: Sabotage): Node {
-    const { peers } = this.#plan
+    const { peers, state } = this.#plan
     const plan = {
       name,
       tags,
@@ -171,11 +223,21 @@ class Scenario {
       clock: () => this.#clocks.now(name),
       settings: { retryDelayMs: RETRY_DELAY_MS },
       diskConditions: () => this.#diskConditions(),
+      stateConditions: () => this.#stateConditions(),
+      knowsState: state !== undefined,
       witness: () => witness(this.#world, this.#ledger, this.#traffic, this.#clocks, name, RETRY_DELAY_MS),
       operator: () => operator(this.#world, name, this.#plan.faults, () => !this.#peace),
       sabotage: sabotage.plugins ?? ((plugins: readonly Plugin[]) => plugins),
     }
-    return new Node(this.#world, this.#network, disk, plan, () => this.#ledger.facts(name).life++)
+    const disks = [disk, this.#stateDisk(name, sabotage)] as const
+    return new Node(this.#world, this.#network, disks, plan, () => this.#ledger.facts(name).life++)
+  }
+
+  #stateDisk(host: string, { state = (same) => same }: Sabotage): StateDisk | undefined {
+    if (!this.#keepers.has(host)) return undefined
+    const disk = new StateDisk(host, () => state(new MemoryState()), this.#stateInvariants)
+    this.#stateInvariants.watch(disk)
+    return disk
   }
 
   #client(place: Place): Client {
@@ -190,54 +252,32 @@ class Scenario {
       thinkMs: this.#world.random.pick([0.1, 5, 300]),
       forgets: () => (faults.forgetfulClients && !this.#peace ? 0.2 : 0),
       refuses: () => faults.refusals && !this.#peace,
+      reader: this.#plan.state?.asks ? this.#reader() : undefined,
     })
   }
 
-  #expiry(): number {
-    return Math.floor(EPOCH_MS + this.#world.now + this.#world.random.between(0, 2 * PUBLISHING_MS))
+  #reader(): Reader {
+    return new Reader({
+      world: this.#world,
+      ledger: this.#ledger,
+      clocks: this.#clocks,
+      model: this.#model,
+      keepers: this.#keepers,
+    })
   }
 
-  /** Of an application that may publish at several instances nobody can say by which clock. */
-  #delay({ plan: { homes } }: Client): number | undefined {
-    const [home, ...others] = homes
-    const { random } = this.#world
-    if (!this.#plan.faults.delays || home === undefined || others.length > 0 || random.chance(0.6)) return undefined
-    return Math.floor(this.#clocks.now(home) + random.between(0, 2 * PUBLISHING_MS))
-  }
-
-  #schedulePublications(): void {
-    const { random } = this.#world
-    if (this.#clients.length === 0) return
-    for (let number = 1; number <= this.#plan.messages; number++) {
-      const client = random.pick(this.#clients)
-      const publication = this.#publication(number, client)
-      this.#world.after(random.between(0, PUBLISHING_MS), `${client.plan.host} has something`, () =>
-        client.publish(publication),
-      )
-    }
-  }
-
-  #publication(number: number, client: Client): Publication {
-    const { random } = this.#world
-    const type = random.pick(['SK', 'SA', APPLIED_TYPE] as const)
-    // A number that no double holds: it must come out as it went in.
-    const value = `90071992547409${String(number).padStart(2, '0')}93.10`
-    const addressed = this.#plan.acquainted ? random.pick(['all', 'all', 'tags', 'target']) : 'all'
-    const publication = {
-      messageId: `m-${number}`,
-      type,
-      publisher: client.plan.host,
-      key: `key-${random.integer(1, 4)}`,
-      value: type === 'SA' ? `[${value}]` : value,
-      priority: this.#seed % SEEDS_A_PRIORITY === 1 ? (number * 7) % 10 : undefined,
-      targetedTags: addressed === 'tags' ? [random.pick(['aws', 'gcp', 'eu', 'us', 'app'])] : [],
-      expiresAt: this.#plan.faults.expiry && random.chance(0.3) ? this.#expiry() : undefined,
-      targetInstanceId: addressed === 'target' ? random.pick(this.#nodes).plan.name : undefined,
-    }
-    return { ...publication, notBefore: publication.expiresAt === undefined ? this.#delay(client) : undefined }
+  #publish(): void {
+    new Publishing({
+      world: this.#world,
+      seed: this.#seed,
+      plan: this.#plan,
+      clocks: this.#clocks,
+      clients: this.#clients,
+      withinMs: PUBLISHING_MS,
+    }).schedule()
   }
 }
 
-function sabotaged({ disk = (store) => store }: Sabotage): Store {
+function sabotagedStore({ disk = (store) => store }: Sabotage): Store {
   return disk(new MemoryStore())
 }

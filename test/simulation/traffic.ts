@@ -1,12 +1,18 @@
 import { type Attempts, MAX_PATH_LENGTH } from '../../core/index.ts'
+import { copyOf } from './copy.ts'
 import type { Ledger } from './ledger.ts'
 import { isFor, type Place, type Publication } from './publication.ts'
 import type { End, WireObserver } from './wire.ts'
 import type { World } from './world.ts'
 
+const REQUESTS = new Set(['GK', 'GA', 'GW'])
+/** What instances say of themselves, or answer. */
+const UNSTORED = new Set(['HELLO', 'SYNC', 'REPLY'])
+
 interface Frame {
   readonly type: string
   readonly messageId?: string
+  readonly version?: string
   readonly sourceInstanceId?: string
   readonly messagePath?: readonly string[]
   readonly retryable?: boolean
@@ -41,7 +47,7 @@ export class Traffic implements WireObserver {
   constructor(world: World, ledger: Ledger) {
     this.#world = world
     this.#ledger = ledger
-    ledger.begunAnew = (host, recipient, messageId) => this.#begunAnew(host, recipient, messageId)
+    ledger.begunAnew = (host, recipient, copy) => this.#begunAnew(host, recipient, copy)
   }
 
   sent(end: End, text: string): void {
@@ -51,7 +57,8 @@ export class Traffic implements WireObserver {
     else if (frame.type === 'ACK') this.#sentAcknowledgement(end, frame, publication)
     else if (frame.type === 'NACK') this.#sentRefusal(end, frame)
     else if (publication) this.#sentMessage(end, frame, text, publication)
-    else if (frame.type !== 'HELLO') this.#violate('nothing is made up', `${end.host} sends ${text.slice(0, 200)}`)
+    else if (REQUESTS.has(frame.type)) this.#wayIsSound(end, frame)
+    else if (!UNSTORED.has(frame.type)) this.#violate('nothing is made up', `${end.host} sends ${text.slice(0, 200)}`)
   }
 
   /** Who is busy gets it again without a failure that is counted: once for each time that this is heard. */
@@ -59,30 +66,30 @@ export class Traffic implements WireObserver {
     const sender = this.#other(end)
     if (this.#ledger.hosts.has(sender) || !text.includes('"BUSY"')) return
     const { messageId = '' } = JSON.parse(text) as Frame
-    this.due(end.host, sender, messageId)
+    for (const copy of this.#ledger.facts(end.host).copies.get(messageId) ?? []) this.due(end.host, sender, copy)
   }
 
   /** The bus at a host means to send a delivery again. */
-  due(host: string, recipient: string, messageId: string): void {
-    const delivery = `${host} ${recipient} ${messageId}`
+  due(host: string, recipient: string, copy: string): void {
+    const delivery = `${host} ${recipient} ${copy}`
     this.#due.set(delivery, (this.#due.get(delivery) ?? 0) + 1)
   }
 
   /** The bus at a host means to send a delivery again, or to give it up, after a failure that must be counted first. */
-  failed(host: string, recipient: string, messageId: string, attempts: Attempts): void {
-    this.#failures.set(`${this.#era(host, recipient)} ${messageId}`, attempts)
-    this.due(host, recipient, messageId)
+  failed(host: string, recipient: string, copy: string, attempts: Attempts): void {
+    this.#failures.set(`${this.#era(host, recipient)} ${copy}`, attempts)
+    this.due(host, recipient, copy)
   }
 
   /** A delivery failed at a host, and nothing is counted: its type is not sent to that recipient for now, and then goes again. */
-  held(host: string, recipient: string, messageId: string): void {
-    this.#held.add(`${host} ${recipient}`).add(`${host} ${recipient} ${messageId}`)
-    this.due(host, recipient, messageId)
+  held(host: string, recipient: string, copy: string): void {
+    this.#held.add(`${host} ${recipient}`).add(`${host} ${recipient} ${copy}`)
+    this.due(host, recipient, copy)
   }
 
   /** The bus at a host knows that a delivery is done. */
-  done(host: string, recipient: string, messageId: string): void {
-    this.#done.add(`${this.#era(host, recipient)} ${messageId}`)
+  done(host: string, recipient: string, copy: string): void {
+    this.#done.add(`${this.#era(host, recipient)} ${copy}`)
   }
 
   /** Most hops that any one message made. */
@@ -91,10 +98,10 @@ export class Traffic implements WireObserver {
   }
 
   /** It has no failures, and goes once more. */
-  #begunAnew(host: string, recipient: string, messageId: string): void {
-    this.#revived.add(`${host} ${recipient} ${messageId}`)
-    this.#failures.delete(`${this.#era(host, recipient)} ${messageId}`)
-    this.due(host, recipient, messageId)
+  #begunAnew(host: string, recipient: string, copy: string): void {
+    this.#revived.add(`${host} ${recipient} ${copy}`)
+    this.#failures.delete(`${this.#era(host, recipient)} ${copy}`)
+    this.due(host, recipient, copy)
   }
 
   #sentByClient(end: End, frame: Frame): void {
@@ -113,11 +120,13 @@ export class Traffic implements WireObserver {
 
   #sentRefusal(end: End, { messageId = '', code, retryable = false }: Frame): void {
     this.#ledger.refused(end.host, messageId, retryable)
-    if (!retryable) this.#violate('a good message is not refused', `${messageId} by ${end.host}: ${code}`)
+    // A request that was doubled on its way is refused the second time.
+    if (!retryable && this.#ledger.publications.has(messageId))
+      this.#violate('a good message is not refused', `${messageId} by ${end.host}: ${code}`)
   }
 
   #sentMessage(end: End, frame: Frame, text: string, publication: Publication): void {
-    if (!text.includes(`"value":${publication.value}`)) {
+    if (publication.value !== undefined && !text.includes(`"value":${publication.value}`)) {
       this.#violate('a text stays as it was', `${publication.messageId} by ${end.host}`)
     }
     this.#wayIsSound(end, frame)
@@ -130,7 +139,12 @@ export class Traffic implements WireObserver {
     }
     if (place?.role === 'instance')
       this.#hops.set(publication.messageId, 1 + (this.#hops.get(publication.messageId) ?? 0))
-    this.#onlyWhatIsOpen(end, publication, place?.durable ?? false)
+    this.#onlyWhatIsOpen(
+      end,
+      publication,
+      copyOf({ messageId: publication.messageId, version: frame.version }),
+      place?.durable ?? false,
+    )
   }
 
   /** One without a name is known by its connection, and by nothing once it has published over another one as well. */
@@ -149,51 +163,50 @@ export class Traffic implements WireObserver {
   }
 
   /** What is sent is durable here and not done; and on one connection it goes once, unless it was due again. */
-  #onlyWhatIsOpen(end: End, publication: Publication, durable: boolean): void {
-    const { messageId } = publication
+  #onlyWhatIsOpen(end: End, publication: Publication, copy: string, durable: boolean): void {
     const recipient = this.#other(end)
     const { dead } = this.#ledger.facts(end.host)
-    const detail = `${messageId} from ${end.host} to ${recipient} on ${end.address}`
-    const seq = this.#ledger.facts(end.host).seqs.get(messageId)
+    const detail = `${copy} from ${end.host} to ${recipient} on ${end.address}`
+    const seq = this.#ledger.facts(end.host).seqs.get(copy)
     if (seq === undefined) {
       this.#violate('durable before it is sent on', detail)
       return
     }
-    if (this.#ledger.isSettled(end.host, recipient, messageId)) {
+    if (this.#ledger.isSettled(end.host, recipient, copy)) {
       this.#violate('what is done is not sent again', `${detail}, settled`)
     }
-    if (dead.has(`${messageId} ${recipient}`)) this.#violate('what is dead is not sent again', detail)
-    if (this.#done.has(`${this.#era(end.host, recipient)} ${messageId}`)) {
+    if (dead.has(`${copy} ${recipient}`)) this.#violate('what is dead is not sent again', detail)
+    if (this.#done.has(`${this.#era(end.host, recipient)} ${copy}`)) {
       this.#violate('what is done is not sent again', `${detail}, acknowledged`)
     }
-    const onWire = `${this.#era(end.host, recipient)} ${end.address} ${messageId}`
+    const onWire = `${this.#era(end.host, recipient)} ${end.address} ${copy}`
     const sends = (this.#sends.get(onWire) ?? 0) + 1
     this.#sends.set(onWire, sends)
-    this.#isCounted(end.host, recipient, messageId, detail)
-    if (sends > 1) this.#wasDue(end.host, recipient, messageId, detail)
-    else if (durable && !this.#hasFailed(end.host, recipient, messageId)) this.#inOrder(end, seq, publication, detail)
+    this.#isCounted(end.host, recipient, copy, detail)
+    if (sends > 1) this.#wasDue(end.host, recipient, copy, detail)
+    else if (durable && !this.#hasFailed(end.host, recipient, copy)) this.#inOrder(end, seq, publication, detail)
   }
 
-  #isCounted(host: string, recipient: string, messageId: string, detail: string): void {
-    const failures = this.#failures.get(`${this.#era(host, recipient)} ${messageId}`)
+  #isCounted(host: string, recipient: string, copy: string, detail: string): void {
+    const failures = this.#failures.get(`${this.#era(host, recipient)} ${copy}`)
     if (!failures) return
-    const onDisk = this.#ledger.facts(host).attempts.get(`${messageId} ${recipient}`)
+    const onDisk = this.#ledger.facts(host).attempts.get(`${copy} ${recipient}`)
     const { nacks = 0, timeouts = 0, disconnects = 0 } = onDisk ?? {}
     if (nacks >= failures.nacks && timeouts >= failures.timeouts && disconnects >= failures.disconnects) return
     this.#violate('a failure is counted on disk before the next attempt', detail)
   }
 
-  #wasDue(host: string, recipient: string, messageId: string, detail: string): void {
-    const delivery = `${host} ${recipient} ${messageId}`
+  #wasDue(host: string, recipient: string, copy: string, detail: string): void {
+    const delivery = `${host} ${recipient} ${copy}`
     const due = this.#due.get(delivery) ?? 0
     if (due === 0) this.#violate('sent once, unless it was due again', detail)
     this.#due.set(delivery, due - 1)
   }
 
-  #hasFailed(host: string, recipient: string, messageId: string): boolean {
+  #hasFailed(host: string, recipient: string, copy: string): boolean {
     const { attempts } = this.#ledger.facts(host)
-    const delivery = `${host} ${recipient} ${messageId}`
-    return attempts.has(`${messageId} ${recipient}`) || this.#held.has(delivery) || this.#revived.has(delivery)
+    const delivery = `${host} ${recipient} ${copy}`
+    return attempts.has(`${copy} ${recipient}`) || this.#held.has(delivery) || this.#revived.has(delivery)
   }
 
   /** Other types pass one that is not sent for now; and where there are priorities, other keys. */

@@ -6,7 +6,7 @@ import type { World } from './world.ts'
 /** Wall clocks are off by so much at most: of two of them, neither is ahead of the other by more than the bound. */
 const MAX_SKEW_MS = 25_000
 /** One that is astray is off by more than the bound from every other. */
-const ASTRAY_MS = { least: 120_000, most: 300_000 }
+const LEAST_ASTRAY_MS = 120_000
 const ASTRAY_CHANCE = 0.25
 /** Draws this fault apart from all others, so that seeds from before there was it still lead to the same events. */
 const OWN_SEEDS = 0x5eed
@@ -19,15 +19,23 @@ export class WallClocks {
   readonly #latest = new Map<string, number>()
   /** The instance whose clock is astray until it is set right. */
   readonly astray: string | undefined
+  readonly #mostAstrayMs: number
 
-  constructor(world: World, seed: number, places: readonly Place[], skew: boolean) {
+  /** @param mostAstrayMs by how much the clock that is astray may be off, in milliseconds */
+  constructor(
+    world: World,
+    seed: number,
+    places: readonly Place[],
+    { skew, mostAstrayMs }: { readonly skew: boolean; readonly mostAstrayMs: number },
+  ) {
     const offset = () => (skew ? world.random.between(-MAX_SKEW_MS, MAX_SKEW_MS) : 0)
     this.#world = world
+    this.#mostAstrayMs = mostAstrayMs
     this.#offsets = new Map(places.map(({ name }) => [name, offset()]))
     const random = new Random(seed + OWN_SEEDS)
     if (!random.chance(ASTRAY_CHANCE)) return
     this.astray = random.pick(places.filter(({ role }) => role === 'instance')).name
-    const by = random.between(ASTRAY_MS.least, ASTRAY_MS.most)
+    const by = random.between(LEAST_ASTRAY_MS, mostAstrayMs)
     this.#offsets.set(this.astray, random.chance(0.5) ? by : -by)
   }
 
@@ -47,6 +55,6 @@ export class WallClocks {
     if (this.astray === undefined) return 0
     this.#world.note(`the clock of ${this.astray} is set right`)
     this.#offsets.set(this.astray, 0)
-    return ASTRAY_MS.most
+    return this.#mostAstrayMs
   }
 }

@@ -1,6 +1,7 @@
-import type { DueDelivery, Kernel, Plugin } from '../../core/index.ts'
+import type { DueDelivery, Kernel, Message, Plugin } from '../../core/index.ts'
+import { copyOf } from './copy.ts'
 import type { Ledger } from './ledger.ts'
-import { isFor } from './publication.ts'
+import { APPLIED_TYPE, isFor } from './publication.ts'
 import type { Traffic } from './traffic.ts'
 import { hostOf } from './transport.ts'
 import type { WallClocks } from './wall-clocks.ts'
@@ -15,7 +16,7 @@ declare module '../../core/index.ts' {
   }
 }
 
-/** A plugin inside of a simulated bus: handles the type that instances apply, and tells what the bus says of itself. */
+/** A plugin inside of a simulated bus: handles the type that all instances apply, and tells what the bus says of itself. */
 export function witness(
   world: World,
   ledger: Ledger,
@@ -28,21 +29,27 @@ export function witness(
   return {
     name: 'witness',
     apply(kernel) {
-      kernel.messageType('sim.note', {
+      const applied = (message: Message<unknown>) => {
+        const ahead = Number(message.version?.slice(0, 13)) - clocks.latest(host)
+        if (ahead > MAX_AHEAD_MS) world.violate('nothing is handled ahead of time', `${message.messageId} at ${host}`)
+        handled(world, ledger, host, message)
+      }
+      kernel.messageType(APPLIED_TYPE, {
         schema: { type: 'object', required: ['key', 'value'], properties: { key: { type: 'string' }, value: true } },
         orderingKey: ({ key }) => key,
         apply: (messages) => {
-          for (const message of messages) {
-            const ahead = Number(message.version?.slice(0, 13)) - clocks.latest(host)
-            if (ahead > MAX_AHEAD_MS)
-              world.violate('nothing is handled ahead of time', `${message.messageId} at ${host}`)
-            handled(world, ledger, host, message.messageId, message.raw('value'))
-          }
+          for (const message of messages) applied(message)
         },
       })
+      kernel.hooks.applied.tap(({ type, messages }) => {
+        if (type !== APPLIED_TYPE) for (const message of messages) applied(message)
+      })
+      const { life } = ledger.facts(host)
       kernel.hooks.settled.tap(({ recipient, message }) => {
+        // What still comes in on a closing connection changes nothing for those who come after.
+        if (ledger.facts(host).life !== life) return
         progress.set(recipient.name, world.now)
-        traffic.done(host, hostOf(recipient.name), message.messageId)
+        traffic.done(host, hostOf(recipient.name), copyOf(message))
       })
       kernel.hooks.republish.tap((due) => {
         for (const one of due) {
@@ -63,10 +70,10 @@ export function witness(
 
 function didNotSucceed(traffic: Traffic, host: string, kernel: Kernel, due: DueDelivery): void {
   const { recipient, delivery, cause, attempts } = due
-  const { messageId } = delivery.message
-  if (cause === 'silence') traffic.due(host, hostOf(recipient.name), messageId)
-  else if (isBehindCircuit(kernel, due)) traffic.held(host, hostOf(recipient.name), messageId)
-  else traffic.failed(host, hostOf(recipient.name), messageId, attempts)
+  const copy = copyOf(delivery.message)
+  if (cause === 'silence') traffic.due(host, hostOf(recipient.name), copy)
+  else if (isBehindCircuit(kernel, due)) traffic.held(host, hostOf(recipient.name), copy)
+  else traffic.failed(host, hostOf(recipient.name), copy, attempts)
 }
 
 /** Whether its type is not sent to that recipient for now, so that it waits and nothing is counted. */
@@ -77,16 +84,17 @@ function isBehindCircuit(kernel: Kernel, { recipient, delivery, cause }: DueDeli
 }
 
 /** Handled once in one life, and never once it is on disk that it is done; only where it is for, and as it was written. */
-function handled(world: World, ledger: Ledger, host: string, messageId: string, value: string | undefined): void {
+function handled(world: World, ledger: Ledger, host: string, message: Message<unknown>): void {
   const { applied, life, seqs, settled } = ledger.facts(host)
-  const detail = `${messageId} at ${host}`
-  const publication = ledger.publications.get(messageId)
+  const copy = copyOf(message)
+  const detail = `${copy} at ${host}`
+  const publication = ledger.publications.get(message.messageId)
   const place = ledger.places.get(host)
-  if (!seqs.has(messageId)) world.violate('durable before it is handled', detail)
-  if (applied.get(messageId)?.has(life)) world.violate('handled once', `${detail}, twice in one life`)
-  if (settled.has(`${messageId} @self`)) world.violate('handled once', `${detail}, after that was settled`)
-  if (!publication || publication.value !== value) world.violate('a text stays as it was', detail)
+  if (!seqs.has(copy)) world.violate('durable before it is handled', detail)
+  if (applied.get(copy)?.has(life)) world.violate('handled once', `${detail}, twice in one life`)
+  if (settled.has(`${copy} @self`)) world.violate('handled once', `${detail}, after that was settled`)
+  if (!publication || publication.value !== message.raw('value')) world.violate('a text stays as it was', detail)
   if (publication && place && !isFor(publication, place)) world.violate('only for those whom it targets', detail)
-  world.note(`${host} handles ${messageId}`)
-  ledger.applied(host, messageId)
+  world.note(`${host} handles ${copy}`)
+  ledger.applied(host, copy)
 }
