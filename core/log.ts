@@ -8,6 +8,8 @@ export type LogLevel = 'message' | 'debug' | 'error' | 'critical'
 export interface LogFields {
   readonly messageId?: string
   readonly type?: string
+  /** Name of a command. */
+  readonly command?: string
   readonly recipient?: string
   readonly peer?: string
   readonly address?: string

@@ -17,13 +17,20 @@ import type { Dialling, SocketLike } from './socket.ts'
 import { type SubscribeOptions, Subscription } from './subscription.ts'
 import type { Acknowledged, Refused, Wire } from './wire.ts'
 
+/** The longest that a command may be allowed to take, in milliseconds. */
+const MAX_RUNNING_MS = 600_000
 /** How long an instance that is asked to tell the time may take before this machine's clock counts, in milliseconds. */
 const HELLO_PATIENCE_MS = 1_000
 
 export interface CommandOptions {
   /** How long the command may wait to be run, in milliseconds. Default: as long as its answer is waited for. */
   readonly expiresInMs?: number
-  /** Default: a new one. The same id again runs nothing anew: it is answered what the first has come to. */
+  /** The same as a time, in milliseconds since the epoch. */
+  readonly expiresAt?: number
+  /**
+   * Default: a new one. The same command again, with the same id, `expiresAt` and `timeoutMs`, runs nothing anew: it is answered
+   * what the first has come to. Anything else under an id that was used is a `CONFLICT`.
+   */
   readonly messageId?: string
   readonly tags?: readonly string[]
   readonly target?: string
@@ -148,11 +155,13 @@ export class Client {
     options: CommandOptions = {},
   ): Promise<Reading<Result>> {
     const { timeoutMs = this.#options.requestTimeoutMs, signal, messageId = this.#runtime.id(), target, tags } = options
-    const expiresAt = Math.ceil(this.#runtime.now() + (options.expiresInMs ?? timeoutMs))
+    const { expiresInMs = timeoutMs, expiresAt = Math.ceil(this.#runtime.now() + expiresInMs) } = options
     const own =
       member('command', name) + (args === undefined ? '' : `,"args":${textOf(args)}`) + addressees(target, tags)
-    const write = (id: string, left: number) =>
-      `{"type":"CMD","messageId":"${id}"${own},"timeoutMs":${left},"expiresAt":${expiresAt}}`
+    // To the letter the same each time: anything else under its id is a conflict.
+    const runsMs = Math.min(Math.max(1, Math.ceil(timeoutMs)), MAX_RUNNING_MS)
+    const write = (id: string) =>
+      `{"type":"CMD","messageId":"${id}"${own},"timeoutMs":${runsMs},"expiresAt":${expiresAt}}`
     return this.#requests.ask(write, { timeoutMs, signal, fixedId: messageId })
   }
 

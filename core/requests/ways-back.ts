@@ -35,13 +35,19 @@ interface Way {
   asker: Link
   /** Of whom something is still awaited: neighbours with everybody behind them, and this instance. */
   readonly open: Set<Recipient>
-  /** Whether it is for one instance only: the first outcome is the last one then. */
-  readonly isForOne: boolean
+  /** The only instance that it is for: its outcome is the last one then. */
+  readonly target: string | undefined
   readonly until: number
   hasOutcome: boolean
   isOver: boolean
-  /** What is said when nothing else was, as the members of a REPLY. */
-  nothing: string
+  /** What is said if there is no outcome. */
+  nothing: Nothing
+}
+
+/** Why nothing comes of a message, as the members of a REPLY, and who says so. */
+interface Nothing {
+  readonly instanceId?: string | undefined
+  readonly outcome: string
 }
 
 /** What came of a message at an instance; `complete`: nothing more comes. */
@@ -95,7 +101,7 @@ export class WaysBack {
     if (complete) way.open.delete(branch)
     const outcome = readOutcome(received)
     if (outcome === undefined) this.#conclude(way)
-    else this.#tell(way, outcome, received.string('instanceId') ?? received.sender.peer)
+    else this.#tell(way, outcome, whoseOutcome(received))
     return true
   }
 
@@ -119,16 +125,14 @@ export class WaysBack {
   /** Says what came of a message at some instance to whoever asks for it on that link. */
   say(link: Link, { messageId, instanceId, outcome, complete }: Said): void {
     const way = this.#at(messageId)
-    if (way?.isForOne) way.isOver = true
-    this.#send(link, {
-      ...{ messageId, instanceId, outcome: printOutcome(outcome) },
-      complete: complete || way?.isForOne === true,
-    })
+    const isLast = way !== undefined && instanceId !== undefined && instanceId === way.target
+    if (isLast) way.isOver = true
+    this.#send(link, { messageId, instanceId, outcome: printOutcome(outcome), complete: complete || isLast })
   }
 
   /** Says to whoever asks for a message on that link that nothing came of it, and why. */
   conclude(link: Link, messageId: string): void {
-    this.#send(link, { messageId, outcome: this.#at(messageId)?.nothing ?? NOBODY, complete: true })
+    this.#send(link, { messageId, outcome: NOBODY, ...this.#at(messageId)?.nothing, complete: true })
   }
 
   /** Whether something may still come of a message, as far as is remembered. */
@@ -142,14 +146,9 @@ export class WaysBack {
     const { messageId, expiresAt, targetInstanceId } = message
     const until = expiresAt === undefined ? runtime.now() + WITHOUT_EXPIRY_MS : expiresAt + AFTER_EXPIRY_MS
     const open = new Set(route.recipients.filter(({ role }) => role !== 'client'))
-    const isForOne = targetInstanceId !== undefined
-    const way = {
-      messageId,
-      asker: received.sender,
-      open,
-      isForOne,
-      until,
-      ...{ hasOutcome: false, isOver: false, nothing: NOBODY },
+    const way: Way = {
+      ...{ messageId, asker: received.sender, open, target: targetInstanceId, until },
+      ...{ hasOutcome: false, isOver: false, nothing: { outcome: NOBODY } },
     }
     this.#ways.set(messageId, way)
     const [oldest] = this.#ways.keys()
@@ -164,26 +163,27 @@ export class WaysBack {
     return undefined
   }
 
+  /** What is for one instance comes to nothing elsewhere only if it comes to nothing everywhere. */
   #tell(way: Way, outcome: string, instanceId: string | undefined): void {
-    const { messageId, asker } = way
+    const { messageId, asker, open, target } = way
     if (way.isOver) return
+    if (target !== undefined && instanceId !== target) {
+      way.nothing = { instanceId, outcome }
+      this.#conclude(way)
+      return
+    }
     way.hasOutcome = true
-    way.isOver = way.open.size === 0 || way.isForOne
-    this.#send(asker, {
-      messageId,
-      instanceId: isId(instanceId) ? instanceId : undefined,
-      outcome,
-      complete: way.isOver,
-    })
+    way.isOver = open.size === 0 || target !== undefined
+    this.#send(asker, { messageId, instanceId, outcome, complete: way.isOver })
   }
 
-  /** When nothing more is awaited: says so. A client to whom nothing was told at all learns that there was nobody. */
+  /** When nothing more is awaited: says so, and why nothing came of it. A client learns as well that there was nobody at all. */
   #conclude(way: Way): void {
     const { messageId, asker, open, hasOutcome, nothing } = way
     if (way.isOver || open.size > 0) return
     way.isOver = true
-    const outcome = asker.role === 'client' && !hasOutcome ? nothing : undefined
-    this.#send(asker, { messageId, outcome, complete: true })
+    const isTold = !hasOutcome && (asker.role === 'client' || nothing.outcome !== NOBODY)
+    this.#send(asker, { messageId, ...(isTold && nothing), complete: true })
   }
 
   /** A delivery was given up: behind that recipient, nothing comes of the message. */
@@ -192,9 +192,11 @@ export class WaysBack {
     const branch = way && [...way.open].find((one) => isSame(one, recipient))
     if (!way || !branch) return
     way.open.delete(branch)
-    way.nothing = reason === 'EXPIRED' ? EXPIRED : UNDELIVERED
-    const instanceId = recipient.role === 'self' ? this.#context.instanceId : recipient.name
-    this.#tell(way, way.nothing, instanceId)
+    const name = recipient.role === 'self' ? this.#context.instanceId : recipient.name
+    const instanceId = isId(name) ? name : undefined
+    const outcome = reason === 'EXPIRED' ? EXPIRED : UNDELIVERED
+    way.nothing = { instanceId, outcome }
+    this.#tell(way, outcome, instanceId)
   }
 
   #send(link: Link, told: Told): void {
@@ -224,6 +226,12 @@ const EXPIRED = printOutcome({
 const UNDELIVERED = printOutcome({
   error: { code: 'UNDELIVERED', message: 'it could not be delivered; see the dead letters of the instance' },
 })
+
+/** Whose outcome a REPLY tells: whoever does not say so tells its own. */
+function whoseOutcome(received: Received): string | undefined {
+  const name = received.string('instanceId') ?? received.sender.peer
+  return isId(name) ? name : undefined
+}
 
 /** A peer that was known by its URL may have turned out to be one that was known by its id. */
 function current(recipient: DurableRecipient): DurableRecipient {

@@ -14,6 +14,7 @@ const number: Writer = (value) => (Number.isFinite(value) ? value : undefined)
 const WRITERS: { readonly [Field in keyof Required<LogFields>]: Writer } = {
   messageId: name,
   type: name,
+  command: name,
   recipient: name,
   peer: name,
   address: name,

@@ -31,7 +31,7 @@ export async function interruptCommands({ executions, replies, log }: Kernel): P
   const { ending, outcome } = INTERRUPTED
   const interrupted = await executions.interrupt({ outcome: ending, text: textOf(outcome) })
   for (const { messageId, via, name } of interrupted) {
-    log.error('command interrupted', { messageId, type: name, status: ending })
+    log.error('command interrupted', { messageId, command: name, status: ending })
     replies.answer({ messageId, via }, outcome)
   }
 }

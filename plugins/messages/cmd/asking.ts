@@ -1,4 +1,11 @@
-import { type Acknowledgement, ID_PATTERN, type Kernel, type Outcome } from '../../../core/index.ts'
+import {
+  type Acknowledgement,
+  ID_PATTERN,
+  type Kernel,
+  type Link,
+  type Outcome,
+  problemOf,
+} from '../../../core/index.ts'
 import { outcomeOf, textOf } from './outcome.ts'
 
 declare module '../../../core/index.ts' {
@@ -14,6 +21,12 @@ const MAX_ASKING = 100
 interface Kept {
   readonly instanceId: string
   readonly outcome: Outcome
+}
+
+interface Gathered {
+  readonly kept: readonly Kept[]
+  /** Whether that is all there will be, as far as those know who were asked. */
+  readonly isAll: boolean
 }
 
 /**
@@ -65,9 +78,17 @@ export class OutcomeAsking {
   async #tell({ sender, messageId }: Acknowledgement): Promise<void> {
     if (this.#asking >= MAX_ASKING) return
     this.#asking++
+    try {
+      this.#say(sender, messageId, await this.#gather(messageId))
+    } catch (error) {
+      this.#kernel.log.error('outcome not told', { messageId, reason: problemOf(error), error })
+    } finally {
+      this.#asking--
+    }
+  }
+
+  #say(sender: Link, messageId: string, { kept, isAll }: Gathered): void {
     const { replies } = this.#kernel
-    const { kept, isAll } = await this.#gather(messageId)
-    this.#asking--
     const complete = isAll && !replies.awaits(messageId)
     kept.forEach(({ instanceId, outcome }, index) => {
       replies.say(sender, { messageId, instanceId, outcome, complete: complete && index === kept.length - 1 })
@@ -75,8 +96,8 @@ export class OutcomeAsking {
     if (complete && kept.length === 0) replies.conclude(sender, messageId)
   }
 
-  /** What is kept of the command by all that can be reached, and whether that is all there will be. */
-  async #gather(of: string): Promise<{ readonly kept: readonly Kept[]; readonly isAll: boolean }> {
+  /** What is kept of the command by all that can be reached. */
+  async #gather(of: string): Promise<Gathered> {
     const { requests } = this.#kernel
     const { findings, complete } = await requests.ask(TYPE, { of, consistency: 'all' })
     const kept: Kept[] = []

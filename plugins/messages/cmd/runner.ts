@@ -120,7 +120,7 @@ export class CommandRunner {
     const peer = publisherOf(message)
     const took = milliseconds === undefined ? {} : { milliseconds: Math.round(milliseconds) }
     const who = peer === undefined ? {} : { peer }
-    this.#kernel.log.message('command ended', { messageId, type: body.command, ...who, status: ending, ...took })
+    this.#kernel.log.message('command ended', { messageId, command: body.command, ...who, status: ending, ...took })
     const command = this.#parts.registry.get(body.command) && body.command
     this.#parts.ended({ command, ending, milliseconds })
     void this.#outcomes.write(message, ended)

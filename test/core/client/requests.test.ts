@@ -84,7 +84,7 @@ describe('asking', () => {
     expect(socket.sent()[0]?.args).to.deep.equal({ n: '9007199254740993' })
     socket.drop()
     const next = desk.reconnected()
-    expect(next.sent()[0]).to.include({ messageId: socket.sent()[0]?.messageId, expiresAt })
+    expect(next.sent()[0], 'to the letter: anything else under its id is a conflict').to.deep.equal(socket.sent()[0])
     next.say({ type: 'REPLY', correlationId: next.sent()[0]?.messageId, value: 'pong' })
     expect((await result).value).to.equal('pong')
   })

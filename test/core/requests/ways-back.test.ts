@@ -1,10 +1,11 @@
 import { expect } from 'chai'
-import type { Arrival } from '../../../core/events.ts'
+import type { Arrival, DeadLettered } from '../../../core/events.ts'
 import { createHooks } from '../../../core/hooks.ts'
 import type { Recipients } from '../../../core/recipients.ts'
 import { Unsent } from '../../../core/requests/unsent.ts'
 import { WaysBack } from '../../../core/requests/ways-back.ts'
 import { Route } from '../../../core/route.ts'
+import type { DeadReason } from '../../../core/store.ts'
 import type { TypeRegistry } from '../../../core/type-registry.ts'
 import { ManualRuntime } from '../manual-runtime.ts'
 import { linkTo, message, receivedFrom } from '../support.ts'
@@ -17,13 +18,26 @@ function ways() {
   const recipients = { self, durable: () => undefined } as unknown as Recipients
   const types = { isAnswered: (type: string) => type === 'CMD' } as unknown as TypeRegistry
   const { link, near } = linkTo()
-  const subject = new WaysBack({ instanceId: 'here', hooks: createHooks(), runtime, types, recipients })
+  const hooks = createHooks()
+  const subject = new WaysBack({ instanceId: 'here', hooks, runtime, types, recipients })
   const arrival = (messageId: string, expiresAt?: number): Arrival => ({
     received: receivedFrom(link, { type: 'CMD', messageId }),
     message: message({ type: 'CMD', messageId, expiresAt }),
     route: new Route([self as never]),
   })
-  return { subject, runtime, link, near, arrival, sent: () => near.sent.map((text) => JSON.parse(text) as object) }
+  /** A neighbour, and what it says. */
+  const neighbour = (name: string) => {
+    const recipient = { role: 'instance', name }
+    const sender = Object.assign(linkTo({ instanceId: name, role: 'instance' }).link, { recipient })
+    const hear = (reply: object) => subject.heard(receivedFrom(sender, { type: 'REPLY', correlationId: 'm', ...reply }))
+    const giveUp = (reason: DeadReason) => {
+      const dead = { recipient, message: { messageId: 'm' }, reason } as unknown as DeadLettered
+      hooks.deadLetter.call(dead)
+    }
+    return { recipient, hear, giveUp }
+  }
+  const sent = () => near.sent.map((text) => JSON.parse(text) as Record<string, unknown>)
+  return { subject, runtime, link, arrival, neighbour, sent }
 }
 
 describe('the ways back of messages that are answered', () => {
@@ -67,6 +81,58 @@ describe('the ways back of messages that are answered', () => {
     const error = { code: 'FAILED', message: 'no' }
     const reply = { type: 'REPLY', correlationId: 'm', sourceInstanceId: 'here', messagePath: ['here'] }
     expect(sent()).to.deep.equal([{ ...reply, instanceId: 'here', error, complete: true }])
+  })
+})
+
+describe('the way back of a message that is for one instance', () => {
+  function toTarget() {
+    const given = ways()
+    const [left, right] = [given.neighbour('left'), given.neighbour('right')]
+    const { received } = given.arrival('m')
+    given.subject.opened({
+      ...(received && { received }),
+      message: message({ type: 'CMD', messageId: 'm', targetInstanceId: 'far' }),
+      route: new Route([left.recipient, right.recipient] as never),
+    })
+    const said = () =>
+      given.sent().map(({ instanceId, value, error, complete }) => {
+        return { instanceId, value, code: (error as { code?: string } | undefined)?.code, complete }
+      })
+    return { ...given, left, right, said }
+  }
+
+  it('ends with its outcome, whatever else is still awaited', () => {
+    const { left, right, said } = toTarget()
+    left.hear({ instanceId: 'far', value: 1, complete: false })
+    right.hear({ complete: true })
+    left.hear({ complete: true })
+    expect(said()).to.deep.equal([{ instanceId: 'far', value: 1, code: undefined, complete: true }])
+  })
+
+  it('does not end because it came to nothing in one direction', () => {
+    const { left, right, said } = toTarget()
+    left.giveUp('REJECTED')
+    right.hear({ instanceId: 'other', error: { code: 'UNDELIVERED', message: 'no' }, complete: false })
+    expect(said()).to.deep.equal([])
+    right.hear({ instanceId: 'far', value: 1, complete: true })
+    expect(said()).to.deep.equal([{ instanceId: 'far', value: 1, code: undefined, complete: true }])
+  })
+
+  it('ends with why it came to nothing, when it has in all directions', () => {
+    const { left, right, said, subject, link } = toTarget()
+    right.hear({ complete: true })
+    left.giveUp('EXPIRED')
+    left.giveUp('EXPIRED')
+    const nothing = { instanceId: 'left', value: undefined, code: 'EXPIRED', complete: true }
+    expect(said()).to.deep.equal([nothing])
+    subject.conclude(link, 'm')
+    expect(said()).to.deep.equal([nothing, nothing])
+  })
+
+  it('is told by nobody whom it did not go to', () => {
+    const { neighbour, said } = toTarget()
+    expect(neighbour('liar').hear({ instanceId: 'far', value: 'lie' })).to.equal(false)
+    expect(said()).to.deep.equal([])
   })
 })
 

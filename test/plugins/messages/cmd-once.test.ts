@@ -233,6 +233,22 @@ describe('commands happen at most once', () => {
     expect((await store.execution('c-1'))?.outcome).to.equal('done')
   })
 
+  it('nor is one run of which the store could not say whether it was claimed', async () => {
+    const counting = new Counting()
+    const store = new MemoryStore()
+    const { claimExecutions } = store
+    store.claimExecutions = async (claims) => {
+      store.claimExecutions = claimExecutions
+      await store.claimExecutions(claims)
+      throw slipstreamError('SLP_STORE_FAILED', ['disk I/O error'])
+    }
+    const bus = await instance('one', { handlers: counting.handlers, store })
+    const client = await connect(bus)
+    expect((await run(client, 'test.count')).error).to.include({ code: 'INTERRUPTED' })
+    expect(counting.runs).to.deep.equal([])
+    expect((await run(client, 'test.count')).value).to.equal(1)
+  })
+
   it('what instances ask each other of them is not for applications', async () => {
     const client = await connect(await instance('one'))
     const ask = { type: 'command.outcome', of: 'c-1', messageId: 'ask', consistency: 'all' }

@@ -64,7 +64,7 @@ describe('commands', () => {
       expect(error).to.include({ code: 'FORBIDDEN' })
       expect(counting.runs).to.deep.equal([])
       const audit = two.log.find(({ event }) => event === 'command ended')
-      expect(audit?.fields).to.include({ type: 'test.count', peer: 'ops-1', status: 'forbidden' })
+      expect(audit?.fields).to.include({ command: 'test.count', peer: 'ops-1', status: 'forbidden' })
       await eventually(() => one.bus.recipients().every(({ pending }) => pending === 0))
       expect(await run(await connect(one, { name: 'ops-2' }), 'test.count', { targetInstanceId: 'two' })).to.include({
         value: 1,
