@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { type Client, type ClientError, connect, type Message } from 'slipstream/client'
+import { memory, SlipstreamDeduplicator } from 'slipstream/dedup'
 import { Random } from '../simulation/random.ts'
 import { accounts, backlog } from './support/accounts.ts'
 import type { Instance } from './support/instance.ts'
@@ -164,7 +165,7 @@ class Receiver {
   readonly name: string
   readonly ledger = new Map<string, number>()
   readonly #clients: readonly Client[]
-  readonly #seen = new Set<string>()
+  readonly #dedup = new SlipstreamDeduplicator({ backend: memory({ maxEntries: 4 * MESSAGES }) })
 
   constructor(name: string, instances: readonly Instance[]) {
     this.name = name
@@ -178,12 +179,14 @@ class Receiver {
 
   async close(): Promise<void> {
     await Promise.all(this.#clients.map((client) => client.close()))
+    await this.#dedup.close()
   }
 
-  #receive({ clusterGroupId, messageId }: Message): void {
-    const key = `${clusterGroupId} ${messageId}`
-    if (this.#seen.has(key)) return
-    this.#seen.add(key)
-    this.ledger.set(messageId, (this.ledger.get(messageId) ?? 0) + 1)
+  async #receive(message: Message): Promise<void> {
+    const { messageId } = message
+    const outcome = await this.#dedup.once(message, () => {
+      this.ledger.set(messageId, (this.ledger.get(messageId) ?? 0) + 1)
+    })
+    if (outcome === 'busy') throw new Error('it is being handled; it is to come again')
   }
 }

@@ -63,8 +63,7 @@ try {
   const share = (part: number) => Math.floor(orderIds.length * part)
 
   const placing = shop.place(orderIds)
-  await fail(europe[0], shop, share(0.2), share(0.4))
-  await fail(america, shop, share(0.6), share(0.8))
+  await Promise.all([fail(europe[0], shop, share(0.2), share(0.4)), fail(america, shop, share(0.6), share(0.8))])
   await placing
   tell(`all ${orderIds.length} orders are placed`)
   await until('every order is shipped, and the shop knows', () => shop.shipped.missing(orderIds).length === 0)

@@ -32,12 +32,11 @@ export class Warehouse {
 
   async #ship(orderId: string): Promise<void> {
     const parcel = `parcel-${orderId}`
-    await this.#client.publish(
-      'order.shipped',
-      { orderId, parcel },
-      { messageId: `shipped-${orderId}`, tags: ['europe'] },
-    )
-    await this.#client.set(`order:${orderId}`, { shippedAs: parcel }, { messageId: `state-${orderId}` })
+    const client = this.#client
+    await Promise.all([
+      client.publish('order.shipped', { orderId, parcel }, { messageId: `shipped-${orderId}`, tags: ['europe'] }),
+      client.set(`order:${orderId}`, { shippedAs: parcel }, { messageId: `state-${orderId}` }),
+    ])
     this.shipped.note(orderId)
   }
 }
