@@ -115,13 +115,17 @@ describe('dedup sqlite', () => {
     expect((await stat(join(folder, 'own'))).mode & 0o777).to.equal(0o700)
   })
 
-  it('leaves alone what is somebody else’s', async () => {
+  it('leaves alone what is somebody else’s, such as the file of a store', async () => {
     const store = new SqliteStore({ path, maxBytes: 1024 ** 3, log: new FanOutLog() })
     await store.open({ runtime, instanceId: undefined })
     await store.close()
-    const before = await readFile(path)
-    expect(await failureToOpen(path)).to.contain('something else')
-    expect((await readFile(path)).equals(before)).to.equal(true)
+    const other = join(folder, 'other.db')
+    new Database(other).exec('CREATE TABLE person (name)').close()
+    for (const foreign of [path, other]) {
+      const before = await readFile(foreign)
+      expect(await failureToOpen(foreign)).to.contain('something else')
+      expect((await readFile(foreign)).equals(before)).to.equal(true)
+    }
   })
 
   it('refuses a file that a newer version has written', async () => {

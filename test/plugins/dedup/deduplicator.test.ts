@@ -250,6 +250,18 @@ describe('SlipstreamDeduplicator', () => {
     expect(await other.isDuplicate(M)).to.equal(true)
   })
 
+  it('does not try again to confirm what was lost', async () => {
+    const backend = memory()
+    const [slow, other] = [made({ backend }), made({ backend })]
+    const { code } = await failureOf(SlipstreamError, () =>
+      slow.once(M, async (_, token) => {
+        await other.release(M, token)
+        await other.claim(M)
+      }),
+    )
+    expect(code).to.equal('SLP_DEDUP_LOST')
+  })
+
   describe('step by step', () => {
     it('claims, extends, confirms', async () => {
       const dedup = made()
