@@ -58,8 +58,14 @@ describe('the house', () => {
       expect(trespasses('core', mayEnter)).to.deep.equal([])
     })
 
-    it('the client imports the protocol, and what it shares with the kernel: clock, backoff, runtime, the bodies of types', () => {
-      const shared = ['core/hybrid-clock.ts', 'core/backoff.ts', 'core/message.ts', 'core/runtime/portable.ts']
+    it('the client imports the protocol, and what it shares with the kernel: clock, backoff, runtime, memory of ids, bodies of types', () => {
+      const shared = [
+        'core/hybrid-clock.ts',
+        'core/backoff.ts',
+        'core/message.ts',
+        'core/recent.ts',
+        'core/runtime/portable.ts',
+      ]
       const mayEnter = (target: string) =>
         isIn('core/client', 'core/protocol')(target) || [...shared, 'core/runtime/runtime.ts'].includes(target)
       expect(trespasses('core/client', mayEnter)).to.deep.equal([])

@@ -1,4 +1,4 @@
-import { SINGLETON_GROUP } from '../message.ts'
+import { messageKey } from '../message.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
 import { fits } from './filter.ts'
 import { HandedMessage, type Verdict } from './message.ts'
@@ -70,7 +70,7 @@ export class Inbox {
     if (all.length === 0) this.#refuse(messageId, NOBODY_YET)
     else if (wanting.length === 0) this.#acknowledge(messageId)
     else {
-      const key = `${received.string('clusterGroupId') ?? SINGLETON_GROUP}/${messageId}`
+      const key = messageKey({ clusterGroupId: received.string('clusterGroupId'), messageId })
       this.#await(key, messageId)
       const isMine = seen.claim(key, this, (verdict) => this.#answer(key, messageId, verdict))
       if (isMine) this.#handOut(received, wanting, (verdict) => seen.settle(key, verdict))
