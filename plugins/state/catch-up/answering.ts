@@ -111,9 +111,9 @@ export class Answering {
 
   async #give({ holdings, shared }: Begun, link: Link, { entries = '' }: SyncFrame): Promise<Content> {
     const given: readonly StateEntry[] = unpack(entries)
-    const applied = await holdings.join(given)
+    const { applied, ahead } = await holdings.join(given)
     this.#received({ link, entries: given.length, applied, shared })
-    return {}
+    return ahead > 0 ? { ahead } : {}
   }
 }
 

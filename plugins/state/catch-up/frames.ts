@@ -33,6 +33,8 @@ export interface SyncFrame {
   readonly from?: number
   readonly count?: number
   readonly more?: boolean
+  /** How many of the entries that were given are ahead of time there, and were left out. */
+  readonly ahead?: number
   /** Entries: JSON, deflated, in base64. */
   readonly entries?: string
 }
@@ -79,6 +81,7 @@ export const syncSchema: MessageType<BodyOf<'SYNC'>>['schema'] = {
     from: number,
     count: number,
     more: { type: 'boolean' },
+    ahead: number,
     entries: text(MAX_FRAME_LENGTH),
   },
 }

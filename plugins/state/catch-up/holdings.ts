@@ -19,6 +19,14 @@ import { Snapshot } from './snapshot.ts'
 /** What is read of the state at once, before others have their turn: some milliseconds. */
 const PAGE: StateLimit = Object.freeze({ entries: 500, bytes: 1024 * 1024 })
 
+/** What became of entries that another instance gave. */
+export interface JoinedEntries {
+  /** How many changed something, or hold already. */
+  readonly applied: number
+  /** How many were left out, because they are ahead of the clock here. */
+  readonly ahead: number
+}
+
 /** What this instance holds of what it compares with another one. */
 export abstract class Holdings {
   readonly #kernel: Kernel
@@ -49,11 +57,12 @@ export abstract class Holdings {
     return entries.map((entry) => entry && this.part(entry)).filter((entry) => entry !== undefined)
   }
 
-  /** Joins what the other side gave, as far as it may; resolves to how much of it changed something, or holds already. */
-  async join(entries: readonly StateEntry[]): Promise<number> {
+  /** Joins what the other side gave, as far as it may. */
+  async join(entries: readonly StateEntry[]): Promise<JoinedEntries> {
     const taken = entries.filter((entry) => this.part(entry) === entry)
     const outcomes = await this.#kernel.joinState(taken)
-    return outcomes.filter((outcome) => outcome === 'applied').length
+    const count = (which: string) => outcomes.filter((outcome) => outcome === which).length
+    return { applied: count('applied'), ahead: count('ahead') }
   }
 
   /** All entries. */

@@ -95,11 +95,10 @@ export class Neighbour {
       await kernel.selfApplied()
       const half = number % 2
       const meeting = await this.#compareAll(half, figures)
-      const shared = progress.isSharedDue(peer, meeting)
-      if (shared) await this.#compareShared(half, figures, meeting)
+      const shared = progress.isSharedDue(peer, meeting) && (await this.#compareShared(half, figures, meeting))
       account()
       progress.completed(peer, meeting, figures)
-      if (shared) progress.sharedWith(peer, meeting)
+      if (shared && !shared.isEarly) progress.sharedWith(peer, meeting)
       this.#report(number, figures, Math.round(runtime.monotonic() - startedAt))
       return true
     } catch (error) {
@@ -123,14 +122,15 @@ export class Neighbour {
   }
 
   /** What is for some only, both instances among them. */
-  async #compareShared(half: number, figures: SessionFigures, { tags = [] }: Meeting): Promise<void> {
+  async #compareShared(half: number, figures: SessionFigures, { tags = [] }: Meeting): Promise<Meeting> {
     const { kernel, changed } = this.#context
     const { epoch, settings } = kernel
     const holdings = new SharedHoldings(kernel, { instanceId: this.name, tags })
     const before = figures.applied
     const options = { epoch, tags: settings.tags, half, figures, shared: true, last: undefined }
-    await runSession(this.asking, holdings, options)
+    const meeting = await runSession(this.asking, holdings, options)
     if (figures.applied > before) changed(this.link, true)
+    return meeting
   }
 
   #report(session: number, { received, sent, tooLarge, bytes }: SessionFigures, milliseconds: number): void {

@@ -15,6 +15,8 @@ export interface Meeting {
   readonly theirs: string
   /** What the other one bears; undefined when it compares only what is for everybody. */
   readonly tags: readonly string[] | undefined
+  /** Whether something was left out that was ahead of a clock. It differs still, and once it is in time it is to be exchanged. */
+  readonly isEarly: boolean
 }
 
 /** What one session has done so far. */
@@ -52,36 +54,44 @@ export async function runSession(asking: Asking, holdings: Holdings, options: Se
   const ours = await holdings.snapshot()
   const about = { epoch: options.epoch, root: ours.root, tags: options.tags, ...(shared && { shared }) }
   const { epoch = '', root = '', tags, digests } = await asking.ask('begin', about)
-  const meeting = { epoch, ours: ours.root, theirs: root, tags }
+  const meeting = { epoch, ours: ours.root, theirs: root, tags, isEarly: false }
+  let ahead = 0
   if (digests !== undefined && !isSame(meeting, last)) {
     for await (const some of differences(asking, holdings, { ours, groups: digests, half })) {
-      await take(asking, holdings, some, figures)
-      await give(asking, holdings, some, figures)
+      ahead += await take(asking, holdings, some, figures)
+      ahead += await give(asking, holdings, some, figures)
     }
   }
   await asking.ask('end')
-  return meeting
+  return { ...meeting, isEarly: ahead > 0 }
 }
 
+/** Resolves to how many entries were ahead of time here. */
 async function take(
   asking: Asking,
   holdings: Holdings,
   some: readonly Difference[],
   figures: SessionFigures,
-): Promise<void> {
+): Promise<number> {
+  let early = 0
   const wanted = some.filter(({ ours, theirs }) => theirs && !isBehind(theirs, ours))
   for await (const entries of fetch(asking, wanted)) {
     figures.received += entries.length
-    figures.applied += await holdings.join(entries)
+    const { applied, ahead } = await holdings.join(entries)
+    figures.applied += applied
+    early += ahead
   }
+  return early
 }
 
+/** Resolves to how many entries were ahead of time there. */
 async function give(
   asking: Asking,
   holdings: Holdings,
   some: readonly Difference[],
   figures: SessionFigures,
-): Promise<void> {
+): Promise<number> {
+  let early = 0
   const offered = some.filter(({ ours, theirs }) => ours && !isBehind(ours, theirs))
   for (let at = 0; at < offered.length; at += GIVEN_AT_ONCE) {
     const part = offered.slice(at, at + GIVEN_AT_ONCE)
@@ -96,11 +106,12 @@ async function give(
     while (pieces.length > 0) {
       const { text, count } = pack(pieces)
       if (text === undefined) figures.tooLarge += count
-      else await asking.ask('give', { entries: text })
+      else early += (await asking.ask('give', { entries: text })).ahead ?? 0
       pieces = pieces.slice(count)
     }
     figures.sent += lacking.length
   }
+  return early
 }
 
 /** Whether one of two was written as a whole before the other was, so that nothing of it counts. */
@@ -112,5 +123,6 @@ function isBehind(
 }
 
 function isSame(one: Meeting, other: Meeting | undefined): boolean {
-  return one.epoch === other?.epoch && one.ours === other.ours && one.theirs === other.theirs
+  if (!other || other.isEarly) return false
+  return one.epoch === other.epoch && one.ours === other.ours && one.theirs === other.theirs
 }

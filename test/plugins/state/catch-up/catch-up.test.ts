@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { catchUp } from '../../../../plugins/state/catch-up/index.ts'
 import { connect } from '../../../support/client.ts'
+import { steppedTime } from '../../../support/stepped-time.ts'
 import { agree, at, backends, contents, deleted, filled, instance, until, value, weights } from './support.ts'
 
 const some = (count: number, n: number, prefix = 'k') =>
@@ -159,6 +160,29 @@ describe('catch-up', () => {
     expect(await b.kernel.find('catchUp')?.run('a')).to.equal(true)
     expect((await contents(b.state)).has('k')).to.equal(false)
   })
+
+  for (const [holder, lacking] of [
+    ['a', 'b'],
+    ['b', 'a'],
+  ] as const) {
+    it(`takes what was ahead of the clock once it is in time, ${lacking} from ${holder}, though neither has changed`, async () => {
+      const { runtime, pass } = steppedTime()
+      const entry = { ...value('k', 1), version: `${runtime.now() + 90_000}-00000-z` }
+      const one = await instance(holder, await filled(memory(), entry), [], { runtime })
+      const other = await instance(lacking, memory(), [one], { runtime })
+      const a = holder === 'a' ? one : other
+      const completed = () => a.kernel.find('catchUp')?.figures.completed ?? 0
+      await until(() => {
+        pass(10)
+        return completed() > 1
+      })
+      expect(await agree(one, other)).to.equal(false)
+      await until(async () => {
+        pass(500)
+        return agree(one, other)
+      })
+    })
+  }
 
   it('sends nobody a SYNC who did not say that it understands it', async () => {
     const a = await instance('a', await filled(memory(), ...some(5, 1)))
