@@ -291,7 +291,8 @@ export class Mesh {
   }
 
   #introduction(towards: string | undefined): Introduction {
-    const { tags, clusterGroupId } = this.#context.settings
+    const { settings, parts } = this.#context
+    const { tags, clusterGroupId } = settings
     return {
       instanceId: this.instanceId,
       role: 'instance',
@@ -299,7 +300,8 @@ export class Mesh {
       clusterGroupId,
       durable: true,
       announces: true,
-      syncs: this.#context.parts.types.knows('SYNC'),
+      // Where no state is kept, there is nothing to compare.
+      syncs: parts.state !== undefined && parts.types.knows('SYNC'),
     }
   }
 

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { catchUp } from '../../../../plugins/state/catch-up/index.ts'
+import { startBus } from '../../../support/bus.ts'
 import { connect } from '../../../support/client.ts'
 import { steppedTime } from '../../../support/stepped-time.ts'
 import { agree, at, backends, contents, deleted, filled, instance, until, value, weights } from './support.ts'
@@ -194,6 +195,17 @@ describe('catch-up', () => {
     expect(await a.kernel.find('catchUp')?.run('b')).to.equal(undefined)
     expect((await contents(bare.state)).size).to.equal(0)
     expect(deployed.frames.filter(({ body }) => body.type === 'SYNC')).to.deep.equal([])
+  })
+
+  it('is not begun with an instance that keeps no state, though it knows how', async () => {
+    const a = await instance('a', await filled(memory(), ...some(5, 1)))
+    await startBus({
+      plugins: [catchUp({ everySeconds: 1 })],
+      settings: { instanceId: 'b', peers: [{ url: a.url }], retryDelayMs: 20 },
+    })
+    await until(() => a.bus.links().some(({ peer }) => peer === 'b'))
+    expect(await a.kernel.find('catchUp')?.run('b')).to.equal(undefined)
+    expect(a.kernel.find('catchUp')?.figures).to.include({ completed: 0, failed: 0, running: 0 })
   })
 
   it('does not answer a SYNC of one who did not say that it understands it', async () => {
