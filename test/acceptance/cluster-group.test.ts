@@ -21,10 +21,10 @@ const THROUGH_BOTH = 20
 const ANSWER_WITHIN_MS = 2_000
 const RECONNECT = { retryDelayMs: 50, maxRetryDelayMs: 500 }
 const MAX_PAUSE_MS = 400
-const ARRIVED_WITHIN_MS = 240_000
+const ARRIVED_WITHIN_MS = 120_000 + 2 * MESSAGES
 
 describe('two instances of a cluster group, of which either may die', function () {
-  this.timeout(300_000 + 2 * MESSAGES)
+  this.timeout(300_000 + 6 * MESSAGES)
 
   let stage: Stage
   let applications: (Publisher | Receiver)[]
