@@ -22,9 +22,12 @@ const DEFAULT_LEASE_MS = 30_000
 const MIN_LEASE_MS = 100
 const MAX_LEASE_MS = 60 * 60 * 1_000
 const MAX_TTL_MS = 400 * DAY_MS
-/** A confirmation that failed is tried again after so long, and at last after so long, in milliseconds. */
-const CONFIRM_AGAIN_MS = 50
-const CONFIRM_AGAIN_AT_LAST_MS = 1_000
+const MAX_WAIT_MS = 60 * 60 * 1_000
+/** What did not succeed is tried again after so long at first, and after so long at most, in milliseconds. */
+const AGAIN_MS = 50
+const AGAIN_AT_MOST_MS = 1_000
+/** These may pass: a backend that is away, and one that is full of claims. */
+const PASSING: ReadonlySet<string> = new Set(['SLP_DEDUP_FAILED', 'SLP_DEDUP_FULL'])
 
 export interface DeduplicatorOptions {
   /** Where it is kept what was handled: `memory()`, `redis()`, `sqlite()`, or a `DedupBackend` of your own. */
@@ -51,6 +54,14 @@ export interface Identified {
  * @param token greater than that of every earlier claim of the message: for what else is written, as a fencing token
  */
 export type Handler = (signal: AbortSignal, token: number) => unknown
+
+export interface OnceOptions {
+  /**
+   * How long to wait while somebody else is at it, or while the backend cannot be asked, before `once` says so, in milliseconds.
+   * Default 0; an hour at most.
+   */
+  readonly waitMs?: number
+}
 
 /** `duplicate`: it was handled before. `busy`: somebody is at it; do not acknowledge it, it comes again. */
 export type Outcome = 'processed' | 'duplicate' | 'busy'
@@ -103,8 +114,8 @@ export class SlipstreamDeduplicator {
    * The lease is renewed while the handler runs. `SLP_DEDUP_LOST` says that the handler has succeeded, but that somebody else
    * has claimed the message as well: this process stood still, or could not reach the backend, for longer than the lease.
    */
-  once(message: Identified, handle: Handler): Promise<Outcome> {
-    const run = this.#once(message, handle)
+  once(message: Identified, handle: Handler, { waitMs = 0 }: OnceOptions = {}): Promise<Outcome> {
+    const run = this.#once(message, handle, waitMs)
     const end = () => this.#running.delete(run)
     this.#running.add(run)
     run.then(end, end)
@@ -148,9 +159,9 @@ export class SlipstreamDeduplicator {
     return this.#closing
   }
 
-  async #once(message: Identified, handle: Handler): Promise<Outcome> {
-    const since = this.#runtime.monotonic()
-    const verdict = await this.claim(message)
+  async #once(message: Identified, handle: Handler, waitMs: number): Promise<Outcome> {
+    assertBetween('waitMs', waitMs, 0, MAX_WAIT_MS)
+    const { verdict, since } = await this.#claimedWithin(message, waitMs)
     if (verdict.status !== 'claimed') return verdict.status
     const { token } = verdict
     const lease = new Lease({
@@ -165,6 +176,22 @@ export class SlipstreamDeduplicator {
       lease.end()
     }
     return 'processed'
+  }
+
+  async #claimedWithin(message: Identified, waitMs: number) {
+    const runtime = this.#runtime
+    const end = runtime.monotonic() + waitMs
+    const isLast = () => this.#closing !== undefined || runtime.monotonic() >= end
+    for (let tries = 1; ; tries++) {
+      const since = runtime.monotonic()
+      try {
+        const verdict = await this.claim(message)
+        if (verdict.status !== 'busy' || isLast()) return { verdict, since }
+      } catch (error) {
+        if (!PASSING.has((error as SlipstreamError).code) || isLast()) throw error
+      }
+      await this.#pause(tries, end - runtime.monotonic())
+    }
   }
 
   async #handled(message: Identified, token: number, handle: () => unknown): Promise<void> {
@@ -184,14 +211,14 @@ export class SlipstreamDeduplicator {
         return await this.confirm(message, token)
       } catch (error) {
         if (signal.aborted || (error as SlipstreamError).code === 'SLP_DEDUP_LOST') throw error
-        const delay = backoff(failures, CONFIRM_AGAIN_MS, this.#runtime.random())
-        await this.#pause(Math.min(delay, CONFIRM_AGAIN_AT_LAST_MS))
+        await this.#pause(failures)
       }
     }
   }
 
-  #pause(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => void this.#runtime.after(milliseconds, resolve))
+  #pause(tries: number, atMostMs = AGAIN_AT_MOST_MS): Promise<void> {
+    const delay = Math.min(backoff(tries, AGAIN_MS, this.#runtime.random()), AGAIN_AT_MOST_MS, atMostMs)
+    return new Promise((resolve) => void this.#runtime.after(delay, resolve))
   }
 
   async #use<Result>(work: (backend: DedupBackend) => Promise<Result>): Promise<Result> {

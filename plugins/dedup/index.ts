@@ -8,6 +8,7 @@ export {
   type DeduplicatorOptions,
   type Handler,
   type Identified,
+  type OnceOptions,
   type Outcome,
   SlipstreamDeduplicator,
 } from './deduplicator.ts'

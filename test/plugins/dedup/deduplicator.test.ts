@@ -153,6 +153,99 @@ describe('SlipstreamDeduplicator', () => {
     })
   })
 
+  describe('once that may wait', () => {
+    const WAIT_MS = 10_000
+
+    it('handles the message when it is given back, and knows it when it was handled', async () => {
+      const backend = memory()
+      const [one, other] = [made({ backend }), made({ backend })]
+      for (const messageId of ['given-back', 'handled']) {
+        const message = { messageId }
+        const { token } = claimedOf(await one.claim(message))
+        const outcome = other.once(message, () => {}, { waitMs: WAIT_MS })
+        await pass(1_000)
+        await (messageId === 'handled' ? one.confirm(message, token) : one.release(message, token))
+        await pass(1_000)
+        expect(await outcome).to.equal(messageId === 'handled' ? 'duplicate' : 'processed')
+      }
+    })
+
+    it('handles the message of a process that died when its lease is over', async () => {
+      const backend = memory()
+      const dedup = made({ backend })
+      await made({ backend }).claim(M)
+      const outcome = dedup.once(M, () => {}, { waitMs: WAIT_MS })
+      await pass(LEASE_MS + 1_000)
+      expect(await outcome).to.equal('processed')
+    })
+
+    it('is busy when that lasts longer', async () => {
+      const backend = memory()
+      const gate = gated()
+      const first = made({ backend }).once(M, gate.handle)
+      await gate.entered
+      const outcome = watched(made({ backend }).once(M, () => expect.fail('handled'), { waitMs: WAIT_MS }))
+      await pass(WAIT_MS - 1)
+      expect(outcome.settled).to.equal(false)
+      await pass(1)
+      expect(await outcome.promise).to.equal('busy')
+      gate.leave()
+      await first
+    })
+
+    it('waits for a backend that is away or full as well', async () => {
+      const backend = new Faulty()
+      const dedup = made({ backend })
+      for (const call of ['open', 'claim'] as const) {
+        backend.failing = new Set([call])
+        const outcome = dedup.once({ messageId: call }, () => {}, { waitMs: WAIT_MS })
+        await pass(WAIT_MS / 2)
+        backend.failing = new Set()
+        await pass(1_000)
+        expect(await outcome).to.equal('processed')
+      }
+      const small = made({ backend: memory({ maxEntries: 1 }) })
+      const { token } = claimedOf(await small.claim(M))
+      const outcome = small.once({ messageId: 'm-2' }, () => {}, { waitMs: WAIT_MS })
+      await pass(1_000)
+      await small.confirm(M, token)
+      await pass(1_000)
+      expect(await outcome).to.equal('processed')
+    })
+
+    it('fails with a code when that lasts longer, and at once with what does not pass', async () => {
+      const backend = new Faulty()
+      backend.failing = new Set(['claim'])
+      const failure = failureOf(SlipstreamError, () => made({ backend }).once(M, () => {}, { waitMs: WAIT_MS }))
+      await pass(WAIT_MS)
+      expect((await failure).code).to.equal('SLP_DEDUP_FAILED')
+      const evicting = memory()
+      evicting.open = () => Promise.reject(slipstreamError('SLP_DEDUP_EVICTION', ['allkeys-lru']))
+      const waiting = () => made({ backend: evicting }).once(M, () => {}, { waitMs: WAIT_MS })
+      expect((await failureOf(SlipstreamError, waiting)).code).to.equal('SLP_DEDUP_EVICTION')
+    })
+
+    it('waits no longer when it is closed', async () => {
+      const backend = memory()
+      await made({ backend }).claim(M)
+      const dedup = made({ backend })
+      const outcome = dedup.once(M, () => expect.fail('handled'), { waitMs: WAIT_MS })
+      const failure = failureOf(SlipstreamError, () => outcome)
+      await pass(100)
+      const closed = dedup.close()
+      await pass(1_000)
+      expect((await failure).code).to.equal('SLP_DEDUP_FAILED')
+      await closed
+    })
+
+    it('takes no time that cannot be', async () => {
+      for (const waitMs of [-1, 3_600_001, Number.NaN]) {
+        const { code } = await failureOf(SlipstreamError, () => made().once(M, () => {}, { waitMs }))
+        expect(code).to.equal('SLP_DEDUP_OPTIONS')
+      }
+    })
+  })
+
   describe('when the backend is away', () => {
     it('fails with a code, handles nothing, and goes on when it is back', async () => {
       const backend = new Faulty()
@@ -348,6 +441,14 @@ function gated() {
     signal: () => given?.signal ?? expect.fail('it does not run'),
     token: () => given?.token ?? expect.fail('it does not run'),
   }
+}
+
+function watched<Result>(promise: Promise<Result>) {
+  const state = { promise, settled: false }
+  void promise.finally(() => {
+    state.settled = true
+  })
+  return state
 }
 
 function thrown(error: Error): never {
