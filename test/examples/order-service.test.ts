@@ -17,7 +17,9 @@ describe('the order service, an example', function () {
   it('places, ships and confirms each order once, though two of its three instances die', async () => {
     const before = await leftovers()
     const run = ['--import', 'tsx', MAIN, '--orders', String(ORDERS), '--json']
-    const { stdout } = await promisify(execFile)(process.execPath, run, { cwd: REPOSITORY })
+    const ended = promisify(execFile)(process.execPath, run, { cwd: REPOSITORY })
+    const { stdout, stderr } = await ended.catch((error: { stdout: string; stderr: string }) => error)
+    expect(stdout, stderr).to.match(/^\{.*\}\n$/)
     const { repetitionsRecognised, ...report } = JSON.parse(stdout)
     expect(report).to.deep.equal({
       ...{ placed: ORDERS, shipped: ORDERS, confirmed: ORDERS, inState: ORDERS },
