@@ -7,6 +7,7 @@ import { systemRuntime } from '../../core/index.ts'
 import { type DedupUnderTest, dedupSuite } from '../../core/testing/dedup-suite.ts'
 import { ManualRuntime } from '../../core/testing/manual-runtime.ts'
 import { memory, redis, sqlite } from '../../plugins/dedup/index.ts'
+import { PromptRuntime } from '../support/prompt-runtime.ts'
 import { RedisServer } from '../support/redis.ts'
 import { requireService } from '../support/services.ts'
 
@@ -40,7 +41,8 @@ describe('dedup redis', () => {
       instance: () => redis({ url: server.url }),
       pass: async (milliseconds) => {
         const end = (await timeOf(observer)) + milliseconds
-        while ((await timeOf(observer)) < end);
+        // A key that expires at a time is there until that millisecond is over.
+        while ((await timeOf(observer)) <= end);
       },
       destroy: async () => void (await observer.flushall()),
     }
@@ -60,7 +62,7 @@ function memoryUnderTest(): DedupUnderTest {
 
 function sqliteUnderTest(): DedupUnderTest {
   const folder = mkdtempSync(join(tmpdir(), 'slipstream-dedup-'))
-  const runtime = new ManualRuntime()
+  const runtime = new PromptRuntime()
   return {
     runtime,
     instance: () => sqlite({ path: join(folder, 'dedup.db') }),

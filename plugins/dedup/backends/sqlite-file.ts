@@ -73,6 +73,7 @@ export class DedupFile {
   readonly #context: DedupContext
   readonly #statements: ReturnType<typeof prepare>
   readonly #claim: (key: string) => DedupVerdict
+  readonly #confirm: (claims: readonly Claim[]) => readonly boolean[]
   #claims = 0
 
   constructor(database: Database, context: DedupContext) {
@@ -80,6 +81,7 @@ export class DedupFile {
     this.#context = context
     this.#statements = prepare(database)
     this.#claim = database.transaction((key: string) => this.#take(key)).immediate
+    this.#confirm = database.transaction((claims: readonly Claim[]) => this.#keep(claims)).immediate
   }
 
   claim(key: string): DedupVerdict {
@@ -94,12 +96,11 @@ export class DedupFile {
     return this.#statements.extend.run({ key, token, now, expiry, forgetAt: expiry + ttlMs }).changes > 0
   }
 
-  /** Its commit waits for the disk, and takes all before it along. */
-  confirm(key: string, token: number): boolean {
-    const now = this.#context.runtime.now()
+  /** The commit waits for the disk, and takes all before it along. */
+  confirm(claims: readonly Claim[]): readonly boolean[] {
     this.#database.pragma('synchronous = FULL')
     try {
-      return this.#statements.confirm.run({ key, token, now, forgetAt: now + this.#context.ttlMs }).changes > 0
+      return this.#confirm(claims)
     } finally {
       this.#database.pragma('synchronous = NORMAL')
     }
@@ -136,6 +137,13 @@ export class DedupFile {
     return row.state === 'confirmed' ? { status: 'duplicate' } : { status: 'busy', forMs: row.expiry - now }
   }
 
+  #keep(claims: readonly Claim[]): readonly boolean[] {
+    const { runtime, ttlMs } = this.#context
+    const now = runtime.now()
+    const times = { now, forgetAt: now + ttlMs }
+    return claims.map(({ key, token }) => this.#statements.confirm.run({ key, token, ...times }).changes > 0)
+  }
+
   /** In a transaction of its own, so that it makes room also in a file that is full. */
   #purge(): void {
     if (this.#claims++ % CLAIMS_BETWEEN_PURGES !== 0) return
@@ -149,7 +157,8 @@ interface Row {
   readonly forgetAt: number
 }
 
-interface Held {
+/** Who holds what. */
+export interface Claim {
   readonly key: string
   readonly token: number
 }
@@ -170,13 +179,13 @@ function prepare(database: Database) {
         WHERE state = 'released' OR forget_at <= @now OR (state = 'claimed' AND expiry <= @now)
         RETURNING token`)
       .pluck(),
-    extend: database.prepare<[Held & Times]>(`
+    extend: database.prepare<[Claim & Times]>(`
       UPDATE handled SET expiry = @expiry, forget_at = @forgetAt
       WHERE key = @key AND token = @token AND state = 'claimed' AND forget_at > @now`),
-    confirm: database.prepare<[Held & Omit<Times, 'expiry'>]>(`
+    confirm: database.prepare<[Claim & Omit<Times, 'expiry'>]>(`
       UPDATE handled SET state = 'confirmed', forget_at = @forgetAt
       WHERE key = @key AND token = @token AND state <> 'released' AND forget_at > @now`),
-    release: database.prepare<[Held]>(`
+    release: database.prepare<[Claim]>(`
       UPDATE handled SET state = 'released' WHERE key = @key AND token = @token AND state = 'claimed'`),
     find: database.prepare<[key: string], Row>(
       'SELECT state, expiry, forget_at AS forgetAt FROM handled WHERE key = ?',

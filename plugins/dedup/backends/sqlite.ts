@@ -3,6 +3,7 @@ import {
   type DedupContext,
   type DedupVerdict,
   problemOf,
+  type Runtime,
   SlipstreamError,
   slipstreamError,
 } from '../../../core/index.ts'
@@ -34,11 +35,19 @@ export function sqlite({ path, maxBytes = DEFAULT_MAX_BYTES }: SqliteOptions): D
   return new SqliteDedup(path, maxBytes)
 }
 
+interface Confirmation {
+  readonly key: string
+  readonly token: number
+  resolve(isConfirmed: boolean): void
+  reject(error: unknown): void
+}
+
 class SqliteDedup implements DedupBackend {
   readonly name = 'sqlite'
   readonly #path: string
   readonly #maxBytes: number
-  #file: DedupFile | undefined
+  #opened: { readonly file: DedupFile; readonly runtime: Runtime } | undefined
+  #confirming: Confirmation[] = []
   #lost: SlipstreamError | undefined
 
   constructor(path: string, maxBytes: number) {
@@ -50,7 +59,7 @@ class SqliteDedup implements DedupBackend {
     // Only who uses it loads the driver.
     const { openDedupFile } = await import('./sqlite-file.ts')
     try {
-      this.#file = await openDedupFile(this.#path, this.#maxBytes, context)
+      this.#opened = { file: openDedupFile(this.#path, this.#maxBytes, context), runtime: context.runtime }
       this.#lost = undefined
     } catch (error) {
       throw this.#failure(error)
@@ -65,8 +74,13 @@ class SqliteDedup implements DedupBackend {
     return this.#work((file) => file.extend(key, token))
   }
 
+  /** Those of one turn of the event loop share one transaction, and its disk sync. */
   async confirm(key: string, token: number): Promise<boolean> {
-    return this.#work((file) => file.confirm(key, token))
+    const { runtime } = this.#usable()
+    if (this.#confirming.length === 0) runtime.defer(() => this.#confirmAll())
+    return new Promise((resolve, reject) => {
+      this.#confirming.push({ key, token, resolve, reject })
+    })
   }
 
   async release(key: string, token: number): Promise<void> {
@@ -78,15 +92,27 @@ class SqliteDedup implements DedupBackend {
   }
 
   async close(): Promise<void> {
-    this.#file?.close()
-    this.#file = undefined
+    this.#confirmAll()
+    this.#opened?.file.close()
+    this.#opened = undefined
+  }
+
+  #confirmAll(): void {
+    const confirming = this.#confirming
+    this.#confirming = []
+    if (confirming.length === 0) return
+    try {
+      const outcomes = this.#work((file) => file.confirm(confirming))
+      for (const [at, { resolve }] of confirming.entries()) resolve(outcomes[at] === true)
+    } catch (error) {
+      for (const { reject } of confirming) reject(error)
+    }
   }
 
   #work<Result>(work: (file: DedupFile) => Result): Result {
-    if (this.#lost) throw this.#lost
-    if (!this.#file) throw slipstreamError('SLP_DEDUP_FAILED', ['the backend is not open'])
+    const { file } = this.#usable()
     try {
-      return work(this.#file)
+      return work(file)
     } catch (error) {
       const failure = this.#failure(error)
       if (BEYOND_TRUST.test(String((error as { code?: unknown }).code))) this.#lost = failure
@@ -94,8 +120,17 @@ class SqliteDedup implements DedupBackend {
     }
   }
 
+  #usable() {
+    if (this.#lost) throw this.#lost
+    return this.#opened ?? fail('the backend is not open')
+  }
+
   #failure(error: unknown): SlipstreamError {
     if (error instanceof SlipstreamError) return error
     return slipstreamError('SLP_DEDUP_FAILED', [`${this.#path}: ${problemOf(error)}`], { cause: error })
   }
+}
+
+function fail(problem: string): never {
+  throw slipstreamError('SLP_DEDUP_FAILED', [problem])
 }

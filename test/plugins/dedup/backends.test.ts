@@ -13,6 +13,7 @@ import { ManualRuntime } from '../../../core/testing/index.ts'
 import { memory, sqlite } from '../../../plugins/dedup/index.ts'
 import { SqliteStore } from '../../../plugins/stores/sqlite/index.ts'
 import { failureOf } from '../../core/support.ts'
+import { PromptRuntime } from '../../support/prompt-runtime.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const LEASE_MS = 1_000
@@ -20,6 +21,10 @@ const TTL_MS = 60_000
 
 async function confirm(backend: DedupBackend, key: string): Promise<void> {
   expect(await backend.confirm(key, await claimed(backend, key))).to.equal(true)
+}
+
+async function confirmAll(backend: DedupBackend, keys: readonly string[]): Promise<void> {
+  await Promise.all(keys.map((key) => confirm(backend, key)))
 }
 
 describe('dedup memory', () => {
@@ -86,7 +91,7 @@ describe('dedup sqlite', () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'slipstream-dedup-'))
     path = join(folder, 'own', 'dedup.db')
-    runtime = new ManualRuntime()
+    runtime = new PromptRuntime()
     backends = []
   })
 
@@ -162,9 +167,37 @@ describe('dedup sqlite', () => {
     expect([syncOfClaim, syncOfConfirm]).to.deep.equal([undefined, 'synchronous = FULL'])
   })
 
+  it('waits once for all that is confirmed in one turn of the event loop, and gives each its own answer', async () => {
+    const backend = await opened()
+    const keys = ['a', 'b', 'c', 'd']
+    const tokens: number[] = []
+    for (const key of keys) tokens.push(await claimed(backend, key))
+    await backend.release('b', tokens[1] as number)
+    let answers: readonly boolean[] = []
+    const statements = await modes(async () => {
+      answers = await Promise.all(keys.map((key, at) => backend.confirm(key, tokens[at] as number)))
+    })
+    expect(answers).to.deep.equal([true, false, true, true])
+    // With the beginning and the end of the transaction.
+    expect(statements).to.deep.equal(Array(keys.length + 2).fill('synchronous = FULL'))
+  })
+
+  it('confirms before it closes what was asked before', async () => {
+    const backend = await opened()
+    const token = await claimed(backend, 'key')
+    const confirmed = backend.confirm('key', token)
+    await backend.close()
+    expect(await confirmed).to.equal(true)
+    expect(await (await opened()).find('key')).to.equal('confirmed')
+    expect((await failureOf(SlipstreamError, () => backend.confirm('key', token))).code).to.equal('SLP_DEDUP_FAILED')
+  })
+
   it('forgets what is over a little at a time, while it is used', async () => {
     const backend = await opened()
-    for (let n = 0; n < 400; n++) await confirm(backend, `old-${n}`)
+    await confirmAll(
+      backend,
+      Array.from({ length: 400 }, (_, n) => `old-${n}`),
+    )
     runtime.advance(TTL_MS)
     const counts = [rows()]
     for (let n = 0; n < 128; n++) {
@@ -178,13 +211,17 @@ describe('dedup sqlite', () => {
 
   it('takes nothing more when it is full, and goes on when something is forgotten', async () => {
     const backend = await opened({ maxBytes: 1024 ** 2 })
-    let count = 0
+    const name = (n: number) => `${'x'.repeat(200)} ${n}`
     const fill = async () => {
-      for (;;) await confirm(backend, `${'x'.repeat(200)} ${count++}`)
+      for (let n = 0; ; n += 64)
+        await confirmAll(
+          backend,
+          Array.from({ length: 64 }, (_, at) => name(n + at)),
+        )
     }
     const { code, message } = await failureOf(SlipstreamError, fill)
     expect([code, message.includes('full')]).to.deep.equal(['SLP_DEDUP_FAILED', true])
-    expect(await backend.find(`${'x'.repeat(200)} 0`)).to.equal('confirmed')
+    expect(await backend.find(name(0))).to.equal('confirmed')
     runtime.advance(TTL_MS)
     for (let tries = 0; tries < 200; tries++) await backend.claim(`new-${tries}`).catch(() => {})
     await confirm(backend, 'again')
