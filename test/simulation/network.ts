@@ -1,5 +1,5 @@
-import type { Accept, Connection, Introduce, Introduction } from '../../core/index.ts'
-import type { Random } from './random.ts'
+import type { Accept, Connection, Introduce, Introduction, Level } from '../../core/index.ts'
+import { Random } from './random.ts'
 import { type Conditions, type End, Wire, type WireObserver } from './wire.ts'
 import type { World } from './world.ts'
 
@@ -7,6 +7,9 @@ import type { World } from './world.ts'
 const DEAD_AFTER_MS = 30_000
 const HEARTBEAT_MS = 15_000
 const DIAL_TIMEOUT_MS = 5_000
+
+/** Meshes of one level, of the other one, and of instances of different versions, another one after each restart. */
+const LINKED = [0.5, 1, 0]
 
 interface Listener {
   readonly introduce: Introduce
@@ -17,6 +20,10 @@ interface Listener {
 export class Network {
   readonly #world: World
   readonly #random: Random
+  /** What it draws shifts nobody else's draws. */
+  readonly #levels: Random
+  /** Chance that two instances link on the linked level. */
+  readonly #linked: number
   readonly #observer: WireObserver
   readonly #listeners = new Map<string, Listener>()
   readonly #wires = new Set<Wire>()
@@ -31,6 +38,8 @@ export class Network {
   constructor(world: World, observer: WireObserver, conditions: Conditions) {
     this.#world = world
     this.#random = world.random.fork()
+    this.#levels = new Random(world.seed)
+    this.#linked = LINKED[world.seed % LINKED.length] as number
     this.#observer = observer
     this.conditions = conditions
   }
@@ -120,11 +129,15 @@ export class Network {
     const wire = new Wire(
       ++this.#wireCount,
       { from, to, blocked: () => this.#blocked(from, to) },
-      { dialler, listener },
+      { dialler, listener, level: this.#level(dialler) },
       { world: this.#world, random: this.#random, observer: this.#observer, conditions: () => this.conditions },
     )
     this.#wires.add(wire)
     return wire
+  }
+
+  #level({ role }: Introduction): Level {
+    return role === 'instance' && this.#levels.chance(this.#linked) ? 'linked' : 'plain'
   }
 
   /** The dialling host no longer wants the connection that it has not heard of yet. */

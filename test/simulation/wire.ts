@@ -1,4 +1,5 @@
-import type { Connection, ConnectionHandlers, Introduction, Lane } from '../../core/index.ts'
+import type { Connection, ConnectionHandlers, Introduction, Lane, Level } from '../../core/index.ts'
+import { Dialect } from './dialect.ts'
 import type { Random } from './random.ts'
 import type { World } from './world.ts'
 
@@ -23,7 +24,7 @@ export interface Conditions {
   readonly reordering: number
 }
 
-/** What an observer is told of each frame. */
+/** What an observer is told of each frame; of a linked one, in frames of the plain level. */
 export interface WireObserver {
   sent(end: End, frame: string): void
   /** It is being handed to the host of that end: more than once, if it was doubled on its way. */
@@ -46,13 +47,14 @@ export class Wire {
   /** True while nothing gets through between the two hosts. */
   readonly blocked: () => boolean
   readonly conditions: () => Conditions
+  readonly level: Level
   /** Nothing that is on its way arrives any more. */
   cut = false
 
   constructor(
     id: number,
     hosts: { readonly from: string; readonly to: string; readonly blocked: () => boolean },
-    remotes: { readonly dialler: Introduction; readonly listener: Introduction },
+    remotes: { readonly dialler: Introduction; readonly listener: Introduction; readonly level: Level },
     surroundings: {
       readonly world: World
       readonly random: Random
@@ -66,6 +68,7 @@ export class Wire {
     this.observer = surroundings.observer
     this.conditions = surroundings.conditions
     this.blocked = hosts.blocked
+    this.level = remotes.level
     this.dialler = new End(this, hosts.from, remotes.listener)
     this.listener = new End(this, hosts.to, remotes.dialler)
   }
@@ -95,6 +98,8 @@ export class End implements Connection {
   readonly host: string
   readonly remote: Introduction
   readonly address: string
+  readonly level: Level
+  readonly dialect: Dialect
   closed = false
   #closing = false
   #handlers: ConnectionHandlers | undefined
@@ -113,6 +118,8 @@ export class End implements Connection {
     this.host = host
     this.remote = remote
     this.address = `wire-${wire.id}`
+    this.level = wire.level
+    this.dialect = new Dialect(wire.level)
   }
 
   get bufferedBytes(): number {
@@ -136,7 +143,8 @@ export class End implements Connection {
 
   send(frame: string, lane: Lane = 'bulk'): void {
     if (this.closed || this.#closing) return
-    this.wire.observer.sent(this, frame)
+    const target = this.wire.other(this)
+    for (const plain of this.dialect.plainly(frame, target.dialect)) this.wire.observer.sent(this, plain)
     const { random, conditions } = this.wire
     const { loss, duplication, reordering } = conditions()
     // An announcement is never repeated: it relies on the link.
@@ -145,7 +153,6 @@ export class End implements Connection {
       this.wire.world.note(`lost on wire ${this.wire.id}`)
       return
     }
-    const target = this.wire.other(this)
     const overtaken = !spared && random.chance(reordering)
     target.#travel({ frame, lane }, overtaken ? random.between(0, FAR_APART_MS) : undefined)
     if (!spared && random.chance(duplication)) target.#travel({ frame, lane }, random.between(0, FAR_APART_MS))
@@ -237,7 +244,8 @@ export class End implements Connection {
   }
 
   #take(frame: string): void {
-    this.wire.observer.received(this, frame)
+    const sender = this.wire.other(this)
+    for (const plain of sender.dialect.plainly(frame, this.dialect)) this.wire.observer.received(this, plain)
     this.#handlers?.frame(frame, Buffer.byteLength(frame))
   }
 
@@ -253,7 +261,7 @@ export class End implements Connection {
 }
 
 function isAnnouncement(frame: string): boolean {
-  return frame.startsWith('{"type":"HELLO"')
+  return frame.startsWith('{"type":"HELLO"') || /^H /m.test(frame)
 }
 
 function sizeOf(parcel: Parcel): number {
@@ -264,7 +272,7 @@ function summary(parcel: Parcel): string {
   if ('open' in parcel) return 'open'
   if ('code' in parcel) return `close ${parcel.code} ${parcel.reason}`
   const { frame } = parcel
-  if (isAnnouncement(frame)) return frame
+  if (isAnnouncement(frame) || !frame.startsWith('{')) return frame
   const type = /"type":"([^"]*)"/.exec(frame)?.[1]
   const id = /"messageId":"([^"]*)"/.exec(frame)?.[1] ?? ''
   return `${type} ${id}`

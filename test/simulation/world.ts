@@ -17,6 +17,7 @@ export interface Violation {
  * first one settled has been followed to its end: whatever the kernel does between two awaits is one step.
  */
 export class World {
+  readonly seed: number
   readonly random: Random
   readonly trace = new Trace()
   /** Milliseconds since the beginning. */
@@ -29,6 +30,7 @@ export class World {
   #ids = 0
 
   constructor(seed: number) {
+    this.seed = seed
     this.random = new Random(seed)
   }
 
