@@ -101,6 +101,7 @@ export function kernelFor(plugin: Plugin, context: KernelContext): Kernel {
       return context.window()
     },
     typeDigests: () => parts.types.digests(),
+    typeSchema: (name) => parts.types.schemaOf(name),
     subscribe: (link, subscription) => context.subscribers().subscribe(link, subscription),
     subscribers: () => context.subscribers().all(),
     forget: context.forget,

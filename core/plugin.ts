@@ -89,6 +89,8 @@ export interface Kernel {
   readonly window: Window
   /** To each message type that is known here, `version hash`: of the plugin that brings it, and of its schema. */
   typeDigests(): Readonly<Record<string, string>>
+  /** The JSON Schema that messages of that type must fit, with the members that any message may have. */
+  typeSchema(name: string): object | undefined
   /**
    * Takes note of what the other end of a link wants of what is for it, in place of what it wanted before; undefined:
    * everything. Known at once as `subscription` of the recipient, for taps of `route` to narrow by. Of one whose deliveries

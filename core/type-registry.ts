@@ -122,6 +122,12 @@ export class TypeRegistry {
     return Object.fromEntries(digests)
   }
 
+  /** What messages of that type must fit, with the members that any message may have. */
+  schemaOf(name: string): object | undefined {
+    const type = this.#types.get(name)?.type
+    return type && completed(type.schema)
+  }
+
   /** What is wrong with a message, and where; undefined when nothing is. Of an unknown type, only the envelope is judged. */
   fault(received: Received): string | undefined {
     const { type, validate = this.#envelope } = this.#types.get(received.type) ?? {}
@@ -131,14 +137,15 @@ export class TypeRegistry {
 
   #compile(owner: string, name: string, schema: object): ValidateFunction {
     try {
-      return this.#ajv.compile({
-        ...schema,
-        properties: { ...toleratedProperties, ...propertiesOf(schema), ...envelopeProperties },
-      })
+      return this.#ajv.compile(completed(schema))
     } catch (error) {
       throw slipstreamError('SLP_TYPE_SCHEMA', [name, problemOf(error)], { plugin: owner, cause: error })
     }
   }
+}
+
+function completed(schema: object): object {
+  return { ...schema, properties: { ...toleratedProperties, ...propertiesOf(schema), ...envelopeProperties } }
 }
 
 function propertiesOf(schema: object): object {

@@ -57,13 +57,13 @@ async function measure(prepared: string): Promise<Result> {
   const path = join(folder, 'run.db')
   await copyFile(prepared, path)
   const began = performance.now()
-  const child = await Child.start('./slipstream-node.ts', ['node-1', path, 'applying'])
+  const child = await Child.start('./slipstream-node.ts', ['node-1', path, 'applying', 'linked'])
   const ready = performance.now() - began
   try {
     const { memory: restarted } = await child.usage()
-    await load(child.address, child.address, WARM_UP)
+    await load(child.address, child.address, { count: WARM_UP })
     const { cpu: before } = await child.usage()
-    await load(child.address, child.address, COUNT)
+    await load(child.address, child.address, { count: COUNT })
     const { cpu, memory } = await child.usage()
     return { ready, cpu: (cpu - before) / COUNT, restarted: restarted / 2 ** 20, loaded: memory / 2 ** 20 }
   } finally {

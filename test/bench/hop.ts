@@ -1,6 +1,7 @@
 /**
- * One hop and two hops: the bare loop, slipstream that only forwards, and slipstream as it is installed, which keeps state
- * too; in turn and in one run: `npm run bench`.
+ * One hop and two hops: the bare loop, slipstream that only forwards, on the plain level and on the linked one, and slipstream
+ * as it is installed, which keeps state too; in turn and in one run: `npm run bench`. The publisher and the consumer speak the
+ * plain level, but in the row `linked`, where nobody does.
  * Believe the ratios; the absolute figures are this machine's, of this minute.
  *
  * BENCH_MESSAGES (20000), BENCH_ROUNDS (3)
@@ -8,6 +9,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Level } from '../../core/index.ts'
 import { Child } from './child.ts'
 import { load } from './load.ts'
 import { median } from './median.ts'
@@ -25,32 +27,51 @@ interface Result {
   readonly megabytes: number
 }
 
-type Start = (folder: string, nextHop: string | undefined, index: number) => Promise<Child>
-
-const contenders: Readonly<Record<string, Start>> = {
-  bare: (folder, next, index) =>
-    Child.start('./bare-node.ts', [join(folder, `bare${index}.db`), ...(next ? [next] : [])]),
-  forwarding: (folder, next, index) => slipstream(join(folder, `forward${index}.db`), index, next, 'forwarding'),
-  slipstream: (folder, next, index) => slipstream(join(folder, `slip${index}.db`), index, next, 'applying'),
+interface Contender {
+  start(folder: string, nextHop: string | undefined, index: number): Promise<Child>
+  /** What the publisher and the consumer speak. */
+  readonly level: Level
 }
 
-function slipstream(path: string, index: number, next: string | undefined, does: 'forwarding' | 'applying') {
-  return Child.start('./slipstream-node.ts', [`node-${index}`, path, does, ...(next ? [next] : [])])
+const contenders: Readonly<Record<string, Contender>> = {
+  bare: {
+    start: (folder, next, index) =>
+      Child.start('./bare-node.ts', [join(folder, `bare${index}.db`), ...(next ? [next] : [])]),
+    level: 'plain',
+  },
+  plain: slipstream('forwarding', 'plain', 'plain'),
+  linked: slipstream('forwarding', 'linked', 'linked'),
+  forwarding: slipstream('forwarding', 'linked', 'plain'),
+  slipstream: slipstream('applying', 'linked', 'plain'),
 }
 
-async function measure(start: Start, hops: number): Promise<Result> {
+function slipstream(does: 'forwarding' | 'applying', best: Level, level: Level): Contender {
+  return {
+    start(folder, next, index) {
+      const args = [`node-${index}`, join(folder, `${does}-${best}-${index}.db`), does, best]
+      return Child.start('./slipstream-node.ts', [...args, ...(next ? [next] : [])])
+    },
+    level,
+  }
+}
+
+async function measure({ start, level }: Contender, hops: number): Promise<Result> {
   const folder = await mkdtemp(join(tmpdir(), 'slipstream-bench-'))
   const children: Child[] = []
   try {
     for (let index = hops; index > 0; index--) children.unshift(await start(folder, children[0]?.address, index))
     const [entry, exit] = [children[0], children.at(-1)] as [Child, Child]
-    await load(entry.address, exit.address, WARM_UP)
+    await load(entry.address, exit.address, { count: WARM_UP, level })
     const before = await cpuOf(children)
-    const { messagesPerSecond } = await load(entry.address, exit.address, COUNT)
+    const { messagesPerSecond } = await load(entry.address, exit.address, { count: COUNT, level })
     const cpu = ((await cpuOf(children)) - before) / COUNT
     const megabytes =
       Math.max(...(await Promise.all(children.map((child) => child.usage()))).map(({ memory }) => memory)) / 2 ** 20
-    const { p50, p99 } = await load(entry.address, exit.address, Math.min(COUNT, 3_000), 1_000)
+    const { p50, p99 } = await load(entry.address, exit.address, {
+      count: Math.min(COUNT, 3_000),
+      rate: 1_000,
+      level,
+    })
     return { messagesPerSecond, cpu, p50, p99, megabytes }
   } finally {
     await Promise.all(children.map((child) => child.stop()))
@@ -69,7 +90,7 @@ console.log('| --- | --- | --- | --- | --- | --- | --- |')
 for (const hops of [1, 2]) {
   const results = new Map<string, Result[]>(Object.keys(contenders).map((name) => [name, []]))
   for (let round = 0; round < ROUNDS; round++) {
-    for (const [name, start] of Object.entries(contenders)) results.get(name)?.push(await measure(start, hops))
+    for (const [name, contender] of Object.entries(contenders)) results.get(name)?.push(await measure(contender, hops))
   }
   const of = (name: string, figure: keyof Result) => median((results.get(name) ?? []).map((result) => result[figure]))
   for (const name of Object.keys(contenders)) {
@@ -84,5 +105,8 @@ for (const hops of [1, 2]) {
   console.log(
     `| ${hops} | forwarding : bare | ${throughput.toFixed(2)} (goal ≥ 0.40) | ${cpu.toFixed(2)} (goal ≤ 2.50) | | | |`,
   )
+  const linked = of('linked', 'messagesPerSecond') / of('plain', 'messagesPerSecond')
+  const linkedCpu = of('linked', 'cpu') / of('plain', 'cpu')
+  console.log(`| ${hops} | linked : plain | ${linked.toFixed(2)} | ${linkedCpu.toFixed(2)} | | | |`)
   console.log(`| ${hops} | slipstream : forwarding | | ${applying.toFixed(2)} (goal ≤ 1.25) | | | |`)
 }

@@ -1,17 +1,19 @@
 /**
  * One slipstream as it is installed, with its standard plugins; message logs are off, as anybody would have them under load.
  *
- * Arguments: its name, the path of its file, `applying` or `forwarding` (which keeps no state), and the URL of the next hop if
- * there is one.
+ * Arguments: its name, the path of its file, `applying` or `forwarding` (which keeps no state), the best level that it speaks,
+ * and the URL of the next hop if there is one.
  */
 import { createBus, type Plugin } from 'slipstream'
 import { standard } from 'slipstream/config'
 import { reportTo } from './child.ts'
 
-const [instanceId, storagePath, does, nextHop] = process.argv.slice(2) as [string, string, string, string | undefined]
+type Arguments = [string, string, string, string, string | undefined]
+const [instanceId, storagePath, does, best, nextHop] = process.argv.slice(2) as Arguments
+const websocket = best === 'plain' ? { protocols: ['slipstream.v1'] } : {}
 
 const bus = createBus({
-  plugins: standard(does === 'forwarding' ? { sqliteState: false } : {}) as readonly Plugin[],
+  plugins: standard({ ...(does === 'forwarding' && { sqliteState: false }), websocket }) as readonly Plugin[],
   settings: {
     instanceId,
     storagePath,

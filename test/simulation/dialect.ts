@@ -38,7 +38,9 @@ export class Dialect {
     if (line.kind === 'nack') {
       const { code, reason, retryable, retryAfterMs } = line
       const idsOf = (target: Target | '*') => (target === '*' ? UNKNOWN : answered.#idsOf(target))
-      return line.targets.flatMap(idsOf).map((messageId) => JSON.stringify({ type: 'NACK', messageId, code, reason, retryable, retryAfterMs }))
+      return line.targets
+        .flatMap(idsOf)
+        .map((messageId) => JSON.stringify({ type: 'NACK', messageId, code, reason, retryable, retryAfterMs }))
     }
     return [JSON.stringify({ type: 'HELLO', ...line })]
   }
