@@ -137,13 +137,18 @@ export class SqliteState implements StateBackend {
   #change<Result>(work: (parts: Opened, account: Account) => Result): Result {
     const parts = this.#parts()
     const account = new Account()
-    const result = this.#workplace.write(() => {
-      const result = work(parts, account)
-      parts.totals.post(account)
+    try {
+      const result = this.#workplace.write(() => {
+        const result = work(parts, account)
+        parts.totals.post(account)
+        return result
+      })
+      parts.totals.posted(account)
       return result
-    })
-    parts.totals.posted(account)
-    return result
+    } catch (error) {
+      parts.rows.forget()
+      throw error
+    }
   }
 
   #parts(): Opened {

@@ -85,7 +85,7 @@ export class Entries {
     const row = rowOf(head, next, members)
     const value = 'value' in next ? next.value : null
     const id = head?.id ?? this.#rows.insert(next, bucket, row, value)
-    if (head) this.#rows.update(id, row, value)
+    if (head) this.#rows.update(head, row, value)
     for (const member of members.put) this.#rows.putMember(id, member)
     for (const member of members.dropped) this.#rows.removeMember(id, member)
     account.change(bucket, xor(head ?? NO_DIGEST, row))
@@ -95,7 +95,7 @@ export class Entries {
   }
 
   #remove(head: Head, current: StateEntry, account: Account): void {
-    this.#rows.remove(head.id)
+    this.#rows.remove(head)
     account.change(head.bucket, head)
     account.keys -= isLive(head)
     account.tombstones += memberChanges(current, undefined).removed - isTombstone(head)

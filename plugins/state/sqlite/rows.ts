@@ -1,4 +1,11 @@
-import type { Digest, StateEntry, StateKey, ValueEntry, WeightedMember } from '../../../core/index.ts'
+import {
+  type Digest,
+  Recent,
+  type StateEntry,
+  type StateKey,
+  type ValueEntry,
+  type WeightedMember,
+} from '../../../core/index.ts'
 import type { Database, Statement } from '../../stores/sqlite/database.ts'
 
 /** All of an entry but its value and its members, which may be large. */
@@ -19,6 +26,9 @@ const FIGURES = 'id, shape, version, floor, live, size, high, low'
 type Figures = [number, Head['shape'], string, string, number, number, number, number]
 const HEAD = `${FIGURES}, bucket, space, key`
 
+/** Heads that are kept in memory at most: some 4 MB. */
+const RECENT_HEADS = 16_384
+
 /** The statements over the tables of entries. */
 export class Rows {
   readonly #figures: Statement<[number, string, string], Figures>
@@ -36,6 +46,7 @@ export class Rows {
   readonly #remembering: Statement<[], number>
   readonly #byId: Statement<[number], Head>
   readonly #forgettable: Statement<[{ before: string; limit: number }], Head>
+  #recent = new Recent<Head | undefined>(RECENT_HEADS)
 
   constructor(database: Database) {
     this.#figures = raw(database.prepare(`SELECT ${FIGURES} FROM state WHERE bucket = ? AND space = ? AND key = ?`))
@@ -72,8 +83,23 @@ export class Rows {
         LIMIT @limit)`)
   }
 
-  /** Read as an array, which takes half the time of an object: it is read for each write. */
-  head(bucket: number, { space, key }: StateKey): Head | undefined {
+  /** It is looked up for each write: those of the keys that were written last are at hand. */
+  head(bucket: number, place: StateKey): Head | undefined {
+    const name = nameOf(place)
+    const known = this.#recent.get(name)
+    if (known) return known
+    const read = this.#read(bucket, place)
+    if (read) this.#recent.set(name, read)
+    return read
+  }
+
+  /** What was written is not there: its transaction has failed. */
+  forget(): void {
+    this.#recent = new Recent(RECENT_HEADS)
+  }
+
+  /** As an array, which takes half the time of an object. */
+  #read(bucket: number, { space, key }: StateKey): Head | undefined {
     const figures = this.#figures.get(bucket, space, key)
     if (!figures) return undefined
     const [id, shape, version, floor, live, size, high, low] = figures
@@ -98,16 +124,22 @@ export class Rows {
     const { lastInsertRowid } = this.#insert.run(
       ...[bucket, space, key, shape, version, floor, live, size, high, low, value],
     )
-    return Number(lastInsertRowid)
+    const id = Number(lastInsertRowid)
+    this.#recent.set(nameOf({ space, key }), { id, bucket, space, key, ...row })
+    return id
   }
 
-  update(id: number, { shape, version, floor, live, size, high, low }: Changing, value: string | null): void {
+  update(head: Head, row: Changing, value: string | null): void {
+    const { id, bucket, space, key } = head
+    const { shape, version, floor, live, size, high, low } = row
     this.#update.run(shape, version, floor, live, size, high, low, value, id)
+    this.#recent.set(nameOf(head), { id, bucket, space, key, shape, version, floor, live, size, high, low })
   }
 
-  remove(id: number): void {
-    this.#removeMembers.run(id)
-    this.#remove.run(id)
+  remove(head: Head): void {
+    this.#removeMembers.run(head.id)
+    this.#remove.run(head.id)
+    this.#recent.set(nameOf(head), undefined)
   }
 
   putMember(id: number, { member, weight, version }: WeightedMember): void {
@@ -167,6 +199,10 @@ export class StoredValue implements ValueEntry {
   get value(): string {
     return this.#rows.value(this.#id)
   }
+}
+
+function nameOf({ space, key }: StateKey): string {
+  return `${space.length} ${space}${key}`
 }
 
 /** SQLite would sort by bytes, which is another order for some characters. */
