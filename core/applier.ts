@@ -2,9 +2,9 @@ import { slipstreamError } from './errors.ts'
 import type { Guard } from './guard.ts'
 import type { Hooks } from './hooks.ts'
 import type { Message } from './message.ts'
-import type { ApplyContext } from './message-type.ts'
+import type { AnyMessageType, ApplyContext } from './message-type.ts'
 import type { Lateness } from './state/lateness.ts'
-import { TrackedState } from './state/type-state.ts'
+import { type StateChange, TrackedState } from './state/type-state.ts'
 import type { StateBackend } from './state.ts'
 import type { TypeRegistry } from './type-registry.ts'
 
@@ -29,7 +29,8 @@ export class Applier {
   /** Whether messages of that type are handled here. One that keeps state is not where nothing can keep it. */
   applies(name: string): boolean {
     const { types, state } = this.#context
-    return types.stored(name)?.apply !== undefined && (state !== undefined || !types.keepsState(name))
+    const { apply, change } = types.stored(name) ?? {}
+    return (apply ?? change) !== undefined && (state !== undefined || !types.keepsState(name))
   }
 
   /**
@@ -44,7 +45,7 @@ export class Applier {
     const view = state && new TrackedState(state, types.spaceOf(name), lateness)
     try {
       await guard.call(owner.name, `apply of ${name}`, () =>
-        type?.apply?.(messages as readonly Message<never>[], contextOf(name, view)),
+        handle(type, messages as readonly Message<never>[], contextOf(name, view)),
       )
     } catch (error) {
       if ((error as { code?: unknown }).code === 'SLP_STORE_LOST') fail(error as Error)
@@ -57,6 +58,12 @@ export class Applier {
 }
 
 const NONE: ReadonlySet<Message> = new Set()
+
+function handle(type: AnyMessageType | undefined, messages: readonly Message<never>[], context: ApplyContext<never>) {
+  const { change } = type ?? {}
+  if (!change) return type?.apply?.(messages, context)
+  return context.state.join(messages.map((message) => change(message) as StateChange<never>))
+}
 
 function contextOf(name: string, view: TrackedState | undefined): ApplyContext<never> {
   return {

@@ -1,4 +1,5 @@
 import type { Applier } from './applier.ts'
+import type { AtOnce } from './at-once.ts'
 import type { Arrival } from './events.ts'
 import type { Message } from './message.ts'
 import { DEFAULT_PRIORITY } from './protocol/fields.ts'
@@ -6,7 +7,7 @@ import { type DurableRecipient, isStored, LiveRecipient, type Recipient, type St
 import type { Recipients } from './recipients.ts'
 import { Route } from './route.ts'
 import type { Runtime } from './runtime/runtime.ts'
-import type { Attempts, Entry, PendingDelivery, RecipientKey, StoreVerdict } from './store.ts'
+import type { Attempts, Entry, Joining, PendingDelivery, RecipientKey, StoreVerdict } from './store.ts'
 import { toStored } from './stored-message.ts'
 import type { TypeRegistry } from './type-registry.ts'
 
@@ -15,6 +16,7 @@ export interface ForwarderContext {
   readonly recipients: Recipients
   readonly types: TypeRegistry
   readonly applier: Applier
+  readonly atOnce: AtOnce
   readonly runtime: Runtime
 }
 
@@ -51,7 +53,8 @@ export class Forwarder {
     return arrivals.map((arrival) => {
       const { message, route, releases } = arrival
       const durable = [...present(route, message)].filter(isStored)
-      return { message, recipients: keysOf(durable), lifts: this.#lifts(arrival, durable), releases }
+      const lifts = this.#lifts(arrival, durable)
+      return { message, recipients: keysOf(durable), lifts, joins: this.#joins(message, durable), releases }
     })
   }
 
@@ -62,17 +65,25 @@ export class Forwarder {
     arrivals.forEach(({ message, route }, index) => {
       const verdict = verdicts[index] as StoreVerdict
       if (verdict.status !== 'stored' && verdict.status !== 'lifted') return
-      const isLift = verdict.status === 'lifted'
       const { seq, lanes } = verdict
       const stored = toStored(message, seq, now)
       const delivery = { seq, lane: DEFAULT_PRIORITY, message: stored, attempts: NO_ATTEMPTS, dueAt: 0 }
       for (const recipient of present(route, message)) {
-        if (isLift && !keepsState(recipient)) continue
+        if (!awaits(recipient, verdict)) continue
         const lane = lanes?.get(recipient.key as RecipientKey)
         this.#offer(recipient, lane === undefined ? delivery : { ...delivery, lane }, touched)
       }
     })
     for (const { outbox } of touched) outbox.pump()
+    this.#context.atOnce.tell(arrivals, verdicts)
+  }
+
+  /** What of the message can be applied as it is stored. */
+  #joins(message: Message, durable: readonly StoredRecipient[]): Joining | undefined {
+    const { recipients, atOnce } = this.#context
+    if (!durable.includes(recipients.self)) return undefined
+    const delta = atOnce.deltaOf(message)
+    return delta && { recipient: recipients.self.key, delta }
   }
 
   /**
@@ -106,6 +117,12 @@ export class Forwarder {
 
 function keysOf(recipients: readonly StoredRecipient[]): readonly RecipientKey[] {
   return recipients.map(({ key }) => key)
+}
+
+/** Whether a delivery is for the recipient: what is lifted is for some, and what was joined is done with here. */
+function awaits(recipient: Recipient, verdict: StoreVerdict): boolean {
+  if (verdict.status === 'lifted') return keepsState(recipient)
+  return recipient.role !== 'self' || verdict.status !== 'stored' || verdict.joined === undefined
 }
 
 /** Whoever makes a state of messages: clients handle each once, whatever its version. */

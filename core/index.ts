@@ -132,6 +132,7 @@ export type {
   DeliveryChanges,
   DueMessages,
   Entry,
+  Joining,
   LanePlaces,
   LedgerRow,
   PendingDelivery,

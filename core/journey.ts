@@ -1,5 +1,6 @@
 import { type Admission, madeUpFields } from './admission.ts'
 import { answerFault, answerTo, judge } from './answers.ts'
+import type { AtOnce } from './at-once.ts'
 import type { Clocks } from './clocks.ts'
 import type { Entrance } from './entrance.ts'
 import type { Arrival } from './events.ts'
@@ -29,6 +30,7 @@ export interface JourneyContext {
   readonly admission: Admission
   readonly clocks: Clocks
   readonly forwarder: Forwarder
+  readonly atOnce: AtOnce
   readonly group: GroupCommit
   readonly requests: Requests
   readonly ways: WaysBack
@@ -93,7 +95,7 @@ export class Journey {
     const { schedule, storeHealth, storeFailed } = this.#context
     let verdicts: readonly StoreVerdict[]
     try {
-      verdicts = await this.#persist(arrivals, changes)
+      verdicts = await this.#context.atOnce.during(this.#persist(arrivals, changes))
     } catch (error) {
       storeFailed(error)
       schedule.failed(arrivals)

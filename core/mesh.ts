@@ -1,5 +1,6 @@
 import { Admission } from './admission.ts'
 import { Applier } from './applier.ts'
+import { AtOnce } from './at-once.ts'
 import { Clocks } from './clocks.ts'
 import { Dialer } from './dialer.ts'
 import { Entrance } from './entrance.ts'
@@ -164,7 +165,9 @@ export class Mesh {
     group.whenCaughtUp(() => this.recipients.pump())
     const isLate = (type: string, version: string) => types.deletes(type) && this.#lateness.isLate(version)
     const admission = new Admission({ instanceId, clusterGroupId, epoch, lastSequence, clock, runtime, isLate })
-    const forwarder = new Forwarder({ instanceId, recipients: this.recipients, types, applier, runtime })
+    const { store } = parts
+    const atOnce = new AtOnce({ store, types, applier, hooks, clock, runtime, lateness: this.#lateness })
+    const forwarder = new Forwarder({ instanceId, recipients: this.recipients, types, applier, atOnce, runtime })
     const storeFailed = (error: unknown) => this.#storeFailed(error)
     const forwardingFailed = (error: unknown) => this.#forwardingFailed(error)
     this.#schedule = new Schedule({
@@ -179,8 +182,9 @@ export class Mesh {
     this.ways = new WaysBack({ instanceId, hooks, runtime, types, recipients: this.recipients })
     const entrance = new Entrance({ group, clocks: this.clocks, storeHealth, draining })
     this.journey = new Journey({
-      ...{ hooks, runtime, log, types, entrance, admission, forwarder, group, clocks: this.clocks, storeHealth },
-      ...{ requests: this.requests, ways: this.ways, schedule: this.#schedule, storeFailed, forwardingFailed },
+      ...{ hooks, runtime, log, types, entrance, admission, forwarder, atOnce, group, clocks: this.clocks },
+      ...{ requests: this.requests, ways: this.ways, schedule: this.#schedule, storeHealth },
+      ...{ storeFailed, forwardingFailed },
     })
     const reading = { journey: this.journey, types, hooks, runtime, log }
     const reader = (link: Link) => new FrameReader(link, reading)

@@ -1,7 +1,7 @@
 import type { Message } from './message.ts'
 import type { Received } from './protocol/received.ts'
 import type { BodySchema } from './schema.ts'
-import type { TypeState } from './state/type-state.ts'
+import type { StateChange, TypeState } from './state/type-state.ts'
 import type { StateReader } from './state.ts'
 
 /** What a plugin says of a message type: with `answer` it is a request, with `receive` a direct type, else a stored one. */
@@ -43,6 +43,11 @@ export interface StoredType<Body> {
    */
   apply?(messages: readonly Message<Body>[], context: ApplyContext<Body>): unknown
   /**
+   * What a message says of a key, where handling it is nothing else; in the place of `apply`. Quick and pure. Where the state is kept
+   * in the file of the store, such messages are applied in the transaction that stores them, at about half the cost.
+   */
+  change?(message: Message<Body>): StateChange<Body>
+  /**
    * Its messages are answered: each instance that they are for says what came of one there (`kernel.replies`), and that goes back
    * the way the message came, to whoever published it.
    */
@@ -68,6 +73,7 @@ export interface RequestType<Body> {
   readonly check?: never
   readonly receive?: never
   readonly apply?: never
+  readonly change?: never
   readonly replies?: never
   readonly replay?: never
   readonly order?: never
@@ -108,6 +114,7 @@ export interface DirectType<Body> {
   readonly answer?: never
   readonly check?: never
   readonly apply?: never
+  readonly change?: never
   readonly replies?: never
   readonly replay?: never
   readonly orderingKey?: never
@@ -129,6 +136,7 @@ export interface AnyMessageType {
   readonly replies?: true
   readonly replay?: 'named'
   apply?(messages: readonly Message<never>[], context: ApplyContext<never>): unknown
+  change?(message: Message<never>): StateChange<unknown>
   receive?(received: Received<never>): void | Promise<void>
   answer?(request: Message<never>, context: AnswerContext): Answer | undefined | Promise<Answer | undefined>
 }

@@ -2,6 +2,7 @@ import type { Execution, ExecutionClaim, ExecutionEnding } from './execution.ts'
 import type { Message } from './message.ts'
 import type { FrozenReplay, ReplayEnding, ReplayId, ReplayJob, ReplayOrder, SelectedLetter } from './replay.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import type { StateEntry, StateOutcome } from './state.ts'
 import type { Subscription } from './subscription.ts'
 
 /**
@@ -12,6 +13,8 @@ import type { Subscription } from './subscription.ts'
  */
 export interface Store {
   readonly name: string
+  /** Whether it joins what entries say of the state: where that is kept beside the messages. Default: it does not. */
+  readonly joinsState?: boolean
 
   /**
    * Opens or creates the data and migrates it. Resolves to what must be known before the first socket opens.
@@ -33,6 +36,10 @@ export interface Store {
    * A duplicate by its id whose version is greater than that of the newest message of the id is `lifted`, if its entry says
    * for whom it is then: it is stored with deliveries to these, and takes the id, its memory beginning anew. One that has no
    * version, or none greater, remains a duplicate; so does one whose id a scheduled message holds.
+   *
+   * An entry that `joins` something has a recipient that is done with it as soon as it is joined into the state. A store that
+   * `joinsState` does both in the one transaction: the delivery is counted as targeted and acked, and `joined` says what became of
+   * the write. When that fails, and any other store does so always, the delivery waits as every other one.
    *
    * A message with `scheduledFor` is `scheduled`: it is kept without a place and without deliveries, and its id is known
    * from now on for as long as it is kept. An entry that `releases` it takes its stead in the same transaction: it is stored
@@ -257,8 +264,16 @@ export interface Entry {
   readonly recipients: readonly RecipientKey[]
   /** For whom it is when all that is new about it is a greater version. Undefined: for nobody, it is a duplicate then. */
   readonly lifts?: readonly RecipientKey[] | undefined
+  /** What it says of the state, to be joined as it is stored, and the recipient for whom that is all. Not as it is lifted. */
+  readonly joins?: Joining | undefined
   /** The scheduled message of which this is the release. */
   readonly releases?: ScheduledKey | undefined
+}
+
+export interface Joining {
+  /** One of the entry's. */
+  readonly recipient: RecipientKey
+  readonly delta: StateEntry
 }
 
 /** A delivery that is done: the recipient has acknowledged it. */
@@ -407,6 +422,8 @@ export type StoreVerdict =
       readonly seq: number
       /** The lanes of its deliveries, by recipient, where they are not that of the default priority. */
       readonly lanes?: ReadonlyMap<RecipientKey, number>
+      /** What became of what it joins; undefined: it joins nothing, or waits as a delivery. */
+      readonly joined?: StateOutcome
     }
   | { readonly status: 'scheduled' }
   | { readonly status: 'duplicate' /** How many recipients it had when it was stored. */; readonly recipients: number }

@@ -81,7 +81,7 @@ export class TrackedState implements TypeState<never> {
     return this.#join(
       messages,
       messages.map((message) =>
-        entryOf(space, { message, key: keyOf(message), shape: 'value', value: textOf(message) }),
+        changeOf(space, { message, key: keyOf(message), shape: 'value', value: textOf(message) }),
       ),
     )
   }
@@ -89,7 +89,7 @@ export class TrackedState implements TypeState<never> {
   join(changes: readonly StateChange<never>[]): Promise<readonly StateOutcome[]> {
     return this.#join(
       changes.map(({ message }) => message),
-      changes.map((change) => entryOf(this.#space, change)),
+      changes.map((change) => changeOf(this.#space, change)),
     )
   }
 
@@ -147,7 +147,8 @@ function thoseOf({ messages, outcomes }: Said, outcome: StateOutcome): readonly 
   return messages.filter((_, index) => outcomes[index] === outcome)
 }
 
-function entryOf(space: string, change: StateChange<never>): StateEntry | undefined {
+/** The write that it is; undefined when it says nothing. */
+export function changeOf(space: string, change: StateChange<unknown>): StateEntry | undefined {
   const { key, message } = change
   const version = versionOf(message)
   if (change.shape === 'tombstone') return { space, key, shape: 'tombstone', version }

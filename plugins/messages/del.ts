@@ -24,8 +24,7 @@ export function deleteKey(): Plugin {
         orderingKey: ({ key }) => key,
         merge: 'newest',
         space: SHARED_SPACE,
-        apply: (messages, { state }) =>
-          state.join(messages.map((message) => ({ message, key: keyOf(message), shape: 'tombstone' }))),
+        change: (message) => ({ message, key: keyOf(message), shape: 'tombstone' }),
       })
     },
   }

@@ -24,15 +24,7 @@ export function setArray(): Plugin {
         orderingKey: ({ key }) => key,
         merge: 'newest',
         space: SHARED_SPACE,
-        apply: (messages, { state }) =>
-          state.join(
-            messages.map((message) => ({
-              message,
-              key: keyOf(message),
-              shape: 'array',
-              value: message.raw('value') as string,
-            })),
-          ),
+        change: (message) => ({ message, key: keyOf(message), shape: 'array', value: message.raw('value') as string }),
       })
     },
   }

@@ -24,7 +24,7 @@ export function setKey(): Plugin {
         orderingKey: ({ key }) => key,
         merge: 'newest',
         space: SHARED_SPACE,
-        apply: (messages, { state }) => state.putNewest(messages, keyOf),
+        change: (message) => ({ message, key: keyOf(message), shape: 'value', value: message.raw('value') as string }),
       })
     },
   }

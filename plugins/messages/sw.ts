@@ -53,15 +53,12 @@ export function setWeighted(): Plugin {
         check: repeated,
         orderingKey: ({ key }) => key,
         space: SHARED_SPACE,
-        apply: (messages, { state }) =>
-          state.join(
-            messages.map((message) => ({
-              message,
-              key: keyOf(message),
-              shape: 'weights',
-              members: membersIn(message.raw('value') as string),
-            })),
-          ),
+        change: (message) => ({
+          message,
+          key: keyOf(message),
+          shape: 'weights',
+          members: membersIn(message.raw('value') as string),
+        }),
       })
     },
   }

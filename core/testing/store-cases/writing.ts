@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { StateEntry } from '../../state.ts'
 import type { Trying } from '../store-trial.ts'
 
 /** What a batch does when nothing in it was seen before. */
@@ -24,6 +25,19 @@ export const writingCases: Readonly<Record<string, Trying>> = {
       verdicts.map(({ status }) => status),
       ['stored', 'duplicate', 'stored'],
     )
+  },
+
+  async 'has a delivery that waits of what would be joined into a state that it does not keep'(trial) {
+    await trial.open()
+    if (trial.store.joinsState) return
+    const self = await trial.recipient('@self')
+    const delta: StateEntry = { space: 'keys', key: 'k', shape: 'tombstone', version: '1' }
+    const message = trial.message()
+    const verdicts = await trial.batch({
+      entries: [{ message, recipients: [self], joins: { recipient: self, delta } }],
+    })
+    assert.ok(verdicts[0]?.status === 'stored' && verdicts[0].joined === undefined)
+    assert.deepEqual(await trial.waiting(self), [message.messageId])
   },
 
   async 'takes an empty batch'(trial) {

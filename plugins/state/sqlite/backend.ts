@@ -12,6 +12,7 @@ import {
   slipstreamError,
 } from '../../../core/index.ts'
 import type { Database } from '../../stores/sqlite/database.ts'
+import type { JoinedWithin } from '../../stores/sqlite/shared.ts'
 import { Account } from './account.ts'
 import { Entries } from './entries.ts'
 import { Notes } from './notes.ts'
@@ -54,6 +55,20 @@ export class SqliteState implements StateBackend {
   async join(deltas: readonly StateEntry[]): Promise<readonly StateOutcome[]> {
     if (deltas.length === 0) return []
     return this.#change(({ entries }, account) => deltas.map((delta) => entries.join(delta, account)))
+  }
+
+  /** As `join`, within a transaction of the store. */
+  joinWithin(deltas: readonly StateEntry[]): JoinedWithin {
+    const { rows, entries, totals } = this.#parts()
+    const account = new Account()
+    try {
+      const outcomes = deltas.map((delta) => entries.join(delta, account))
+      totals.post(account)
+      return { outcomes, ended: (committed) => (committed ? totals.posted(account) : rows.forget()) }
+    } catch (error) {
+      rows.forget()
+      throw error
+    }
   }
 
   async read(keys: readonly StateKey[]): Promise<readonly (StateEntry | undefined)[]> {

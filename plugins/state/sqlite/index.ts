@@ -31,7 +31,9 @@ export function sqliteState(options: SqliteStateOptions = {}): Plugin {
       const shared = kernel.find('sqlite')
       const { path, maxBytes = DEFAULT_MAX_BYTES } = options
       const isShared = shared !== undefined && path === undefined
-      kernel.stateBackend(new SqliteState(isShared ? beside(shared) : new OwnFile(path ?? DEFAULT_PATH, maxBytes)))
+      const state = new SqliteState(isShared ? beside(shared) : new OwnFile(path ?? DEFAULT_PATH, maxBytes))
+      if (isShared) shared.joinBy((deltas) => state.joinWithin(deltas))
+      kernel.stateBackend(state)
     },
   }
 }

@@ -4,13 +4,13 @@ import { storeFailure } from '../../stores/sqlite/failure.ts'
 import type { SharedDatabase } from '../../stores/sqlite/shared.ts'
 
 /** Where the tables are: in the file of the store, or in one of their own. */
-export interface Workplace extends SharedDatabase {
+export interface Workplace extends Omit<SharedDatabase, 'joinBy'> {
   open(): void
   close(): void
 }
 
 /** Beside the store, which opens and closes the file. */
-export function beside(shared: SharedDatabase): Workplace {
+export function beside(shared: Omit<SharedDatabase, 'joinBy'>): Workplace {
   return {
     open: () => {},
     read: (work) => shared.read(work),

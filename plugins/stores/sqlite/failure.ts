@@ -10,6 +10,11 @@ export function isFaultOfEntry(error: unknown): boolean {
   return code === undefined ? error instanceof TypeError || error instanceof RangeError : OF_ONE_ENTRY.test(code)
 }
 
+/** Whether it comes from SQLite, rather than from what somebody made of the data. */
+export function isOfDatabase(error: unknown): boolean {
+  return sqliteCode(error) !== undefined
+}
+
 /**
  * What went wrong, for the kernel. After a failed read, write or sync nobody knows what is on the disk and what is only
  * believed to be: `SLP_STORE_LOST`. A full disk or a lock may pass: `SLP_STORE_FAILED`.

@@ -15,10 +15,17 @@ import { Reader } from './reader.ts'
 import { SavedRecipients } from './recipients.ts'
 import { Replays } from './replays.ts'
 import { ScheduledMessages } from './scheduled.ts'
-import { type SharedDatabase, Sharing } from './shared.ts'
+import { type JoinWithin, Sharing } from './shared.ts'
 import { Shedding } from './shed.ts'
 import { capacityBytes, usedBytes } from './size.ts'
 import { Writer } from './writer.ts'
+
+export interface OpenStoreOptions {
+  readonly log: Log
+  readonly rememberMs: number
+  /** How what entries say of the state is joined; undefined: that is not kept here. */
+  readonly join: JoinWithin | undefined
+}
 
 /** All parts over one open file. */
 export class OpenStore {
@@ -34,13 +41,13 @@ export class OpenStore {
   readonly purge: Purge
   readonly ledger: Ledger
   /** For what others keep in the file. */
-  readonly shared: SharedDatabase
+  readonly shared: Sharing
   readonly #database: Database
   readonly #meta: Meta
   readonly #intervals: Intervals
   readonly #identity: Identity
 
-  constructor(database: Database, context: StoreContext, { log, rememberMs }: { log: Log; rememberMs: number }) {
+  constructor(database: Database, context: StoreContext, { log, rememberMs, join }: OpenStoreOptions) {
     const now = () => context.runtime.now()
     const rememberedSince = () => now() - rememberMs
     migrate(database)
@@ -60,7 +67,7 @@ export class OpenStore {
     this.deadLetters = deadLetters
     this.scheduled = scheduled
     this.#identity = database.transaction(() => identify(meta, context)).immediate()
-    this.writer = new Writer({ ...shared, meta, intervals, lanes })
+    this.writer = new Writer({ ...shared, meta, intervals, lanes, join })
     this.reader = new Reader({ database, queues, lanes, log })
     this.recipients = new SavedRecipients({ ...shared, lanes })
     this.replays = new Replays(database, { ...shared, lanes })

@@ -1,3 +1,4 @@
+import type { StateEntry, StateOutcome } from '../../../core/index.ts'
 import type { Database } from './database.ts'
 
 declare module '../../../core/index.ts' {
@@ -21,10 +22,21 @@ export interface SharedDatabase {
    * next: in the log it stands before that, and it waits for no disk sync of its own.
    */
   write<Result>(work: (database: Database) => Result): Result
+  /** Whoever keeps the state here says how entries are joined into it within a transaction of the store. */
+  joinBy(join: JoinWithin): void
+}
+
+/** Joins these one after the other, within a transaction. Throws when it cannot; what it did is taken back then. */
+export type JoinWithin = (deltas: readonly StateEntry[]) => JoinedWithin
+
+export interface JoinedWithin {
+  readonly outcomes: readonly StateOutcome[]
+  /** To be told whether the transaction is on disk. */
+  ended(committed: boolean): void
 }
 
 /** The same over an open file, without codes. */
-export class Sharing implements SharedDatabase {
+export class Sharing implements Omit<SharedDatabase, 'joinBy'> {
   readonly #database: Database
   readonly #transaction: <Result>(work: (database: Database) => Result) => Result
 

@@ -42,7 +42,7 @@ import { openDatabase } from './database.ts'
 import { storeFailure } from './failure.ts'
 import { OpenStore } from './open-store.ts'
 import type { Reading } from './reader.ts'
-import type { SharedDatabase } from './shared.ts'
+import type { JoinWithin, SharedDatabase } from './shared.ts'
 import { fileBytes } from './size.ts'
 
 export interface SqliteStoreOptions extends RememberOptions {
@@ -62,6 +62,7 @@ export class SqliteStore implements Store {
   readonly name = 'sqlite'
   readonly #options: SqliteStoreOptions
   #store: OpenStore | undefined
+  #join: JoinWithin | undefined
   #lost: SlipstreamError | undefined
 
   constructor(options: SqliteStoreOptions) {
@@ -73,12 +74,17 @@ export class SqliteStore implements Store {
     return this.#options.path
   }
 
+  get joinsState(): boolean {
+    return this.#join !== undefined
+  }
+
   async open(context: StoreContext): Promise<StoreState> {
     const { path, maxBytes, log, open = openDatabase } = this.#options
     if (this.#store) throw slipstreamError('SLP_STORE_IN_USE', [path])
     const database = open(path, maxBytes)
     try {
-      const store = new OpenStore(database, context, { log, rememberMs: rememberMs(this.#options) })
+      const join = this.#join
+      const store = new OpenStore(database, context, { log, rememberMs: rememberMs(this.#options), join })
       const state = store.state()
       this.#store = store
       this.#lost = undefined
@@ -211,6 +217,9 @@ export class SqliteStore implements Store {
     return {
       read: (work) => this.#use(({ shared }) => shared.read(work)),
       write: (work) => this.#change(({ shared }) => shared.write(work)),
+      joinBy: (join) => {
+        this.#join = join
+      },
     }
   }
 

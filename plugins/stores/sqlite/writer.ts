@@ -1,4 +1,4 @@
-import type { Batch, Entry, Message, RecipientKey, ScheduledKey, StoreVerdict } from '../../../core/index.ts'
+import type { Batch, Entry, Joining, Message, RecipientKey, ScheduledKey, StoreVerdict } from '../../../core/index.ts'
 import { DEFAULT_PRIORITY, problemOf } from '../../../core/index.ts'
 import { isLift, judgeSameId, type KnownMessage } from '../repetition.ts'
 import { Retries } from './attempts.ts'
@@ -6,6 +6,7 @@ import type { Database, Statement } from './database.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import { isFaultOfEntry } from './failure.ts'
 import type { Intervals } from './intervals.ts'
+import { Joiner } from './joiner.ts'
 import { keyHashOf, type Lanes } from './lanes.ts'
 import type { Ledger } from './ledger.ts'
 import { Messages } from './messages.ts'
@@ -13,7 +14,10 @@ import type { Meta } from './meta.ts'
 import type { Queues } from './queues.ts'
 import type { ScheduledMessages } from './scheduled.ts'
 import { Settlements } from './settlements.ts'
+import type { JoinWithin } from './shared.ts'
 import type { Tally } from './tally.ts'
+
+type Stored = Extract<StoreVerdict, { status: 'stored' }>
 
 interface WriterParts {
   readonly database: Database
@@ -27,6 +31,7 @@ interface WriterParts {
   readonly now: () => number
   /** Ids that were last used before then are forgotten. */
   readonly rememberedSince: () => number
+  readonly join: JoinWithin | undefined
 }
 
 /** Writes batches, each in one transaction. */
@@ -39,9 +44,11 @@ export class Writer {
   readonly #savepoint: (entry: Entry) => StoreVerdict
   /** The last place that was given, and the last version that the instance's clock gave or followed. */
   #last: { seq: number; version: string }
+  readonly #joiner: Joiner | undefined
 
   constructor(parts: WriterParts) {
-    const { database, meta, queues } = parts
+    const { database, meta, queues, join } = parts
+    this.#joiner = join && new Joiner(database, join)
     this.#parts = parts
     this.#messages = new Messages(database)
     this.#settlements = new Settlements(database, queues)
@@ -64,8 +71,11 @@ export class Writer {
   #attempt(batch: Batch, store: (entry: Entry) => StoreVerdict): readonly StoreVerdict[] {
     const before = { ...this.#last }
     try {
-      return this.#parts.ledger.change((tally) => this.#write(batch, store, tally))
+      const verdicts = this.#parts.ledger.change((tally) => this.#write(batch, store, tally))
+      this.#joiner?.ended(true)
+      return verdicts
     } catch (error) {
+      this.#joiner?.ended(false)
       this.#parts.intervals.forget()
       this.#parts.lanes.forget()
       this.#last = before
@@ -82,7 +92,7 @@ export class Writer {
     this.#settlements.remove(batch.settlements, tally)
     deadLetters.bury(batch.deaths, tally)
     this.#retries.note(batch.retries)
-    const verdicts = batch.entries.map(store)
+    const verdicts = this.#joined(batch.entries, batch.entries.map(store))
     count(batch.entries, verdicts, tally)
     intervals.flush()
     if (this.#last.seq > seq) meta.set('last_seq', this.#last.seq)
@@ -134,8 +144,31 @@ export class Writer {
       if (verdict) return verdict
       this.#replace(seq, message, recipients.length)
     }
-    const lanes = this.#deliverAll(seq, message, recipients)
+    const joining = this.#joiner && entry.joins?.recipient
+    const waiting = joining === undefined ? recipients : recipients.filter((recipient) => recipient !== joining)
+    const lanes = this.#deliverAll(seq, message, waiting)
     return lanes ? { status: 'stored', seq, lanes } : { status: 'stored', seq }
+  }
+
+  /** Joins what was stored into the state, all at once; if that cannot be, these are deliveries that wait. */
+  #joined(entries: readonly Entry[], verdicts: readonly StoreVerdict[]): readonly StoreVerdict[] {
+    const places = [...entries.keys()].filter((at) => entries[at]?.joins && verdicts[at]?.status === 'stored')
+    if (!this.#joiner || places.length === 0) return verdicts
+    const outcomes = this.#joiner.join(places.map((at) => (entries[at] as Entry).joins as Joining))
+    const judged = [...verdicts]
+    places.forEach((at, index) => {
+      const verdict = verdicts[at] as Stored
+      const joined = outcomes?.[index]
+      judged[at] = joined ? { ...verdict, joined } : this.#waits(entries[at] as Entry, verdict)
+    })
+    return judged
+  }
+
+  #waits({ message, joins }: Entry, verdict: Stored): StoreVerdict {
+    const last = this.#last.seq
+    const lanes = this.#deliverAll(verdict.seq, message, [(joins as Joining).recipient])
+    this.#last.seq = last
+    return lanes ? { ...verdict, lanes: new Map([...(verdict.lanes ?? []), ...lanes]) } : verdict
   }
 
   #lift({ message, lifts = [] }: Entry, recipients: number): StoreVerdict {
@@ -186,12 +219,14 @@ export class Writer {
 }
 
 function count(entries: readonly Entry[], verdicts: readonly StoreVerdict[], tally: Tally): void {
-  entries.forEach(({ recipients, lifts = [], releases }, index) => {
-    const status = verdicts[index]?.status
+  entries.forEach(({ recipients, lifts = [], joins, releases }, index) => {
+    const verdict = verdicts[index] as StoreVerdict
+    const { status } = verdict
     if (status === 'scheduled') tally.scheduled++
     if (status !== 'stored' && status !== 'lifted') return
     if (releases !== undefined) tally.scheduled--
     tally.messages++
     for (const recipient of status === 'lifted' ? lifts : recipients) tally.target(recipient)
+    if (status === 'stored' && verdict.joined) tally.leave((joins as Joining).recipient, 'acked', 1)
   })
 }
