@@ -89,7 +89,7 @@ export {
 export type { Consistency } from './requests/finding.ts'
 export type { Outcome } from './requests/outcome.ts'
 export type { Replies } from './requests/requests.ts'
-export type { Answered, Outcomes, Said } from './requests/ways-back.ts'
+export type { Answered, Kept, Outcomes } from './requests/ways-back.ts'
 export type { Exclusion, Route, RouteReason } from './route.ts'
 export type { Runtime, Timer } from './runtime/runtime.ts'
 export { systemRuntime } from './runtime/system.ts'

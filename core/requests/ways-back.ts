@@ -11,7 +11,7 @@ import { type Outcome, outcomeFrame, printOutcome, readOutcome, type Told } from
 import { Unsent } from './unsent.ts'
 
 /** What plugins say of messages that are answered. */
-export type Outcomes = Pick<WaysBack, 'answer' | 'awaits' | 'conclude' | 'heard' | 'say'>
+export type Outcomes = Pick<WaysBack, 'again' | 'answer' | 'heard'>
 
 /** Ways that are remembered at once. Beyond that the oldest is forgotten, and what comes back by it is dropped. */
 const MAX_WAYS = 10_000
@@ -38,20 +38,16 @@ interface Way {
   /** The only instance that it is for: its outcome is the last one then. */
   readonly target: string | undefined
   readonly until: number
-  hasOutcome: boolean
   isOver: boolean
-  /** What is said if there is no outcome. */
-  nothing: Nothing
+  /** By whose outcomes were told: the errors among them, which may be kept by nobody, and undefined for all others. */
+  readonly told: Map<string, string | undefined>
+  /** Why nothing came of it, when nothing has, and who says so. */
+  nothing: { readonly instanceId?: string | undefined; readonly outcome: string }
 }
 
-/** Why nothing comes of a message, as the members of a REPLY, and who says so. */
-interface Nothing {
-  readonly instanceId?: string | undefined
-  readonly outcome: string
-}
-
-/** What came of a message at an instance; `complete`: nothing more comes. */
-export interface Said extends Omit<Told, 'outcome'> {
+/** What came of a message at an instance, and is kept there. */
+export interface Kept {
+  readonly instanceId: string
   readonly outcome: Outcome
 }
 
@@ -122,22 +118,22 @@ export class WaysBack {
     }
   }
 
-  /** Says what came of a message at some instance to whoever asks for it on that link. */
-  say(link: Link, { messageId, instanceId, outcome, complete }: Said): void {
+  /**
+   * Tells whoever asks for a message again, on that link, what is kept of it by those who could be reached. `isAll`: none of them
+   * still has to do with it. When not all can be reached of whom an outcome was told before, it is not complete.
+   */
+  again(link: Link, messageId: string, kept: readonly Kept[], isAll: boolean): void {
     const way = this.#at(messageId)
-    const isLast = way !== undefined && instanceId !== undefined && instanceId === way.target
-    if (isLast) way.isOver = true
-    this.#send(link, { messageId, instanceId, outcome: printOutcome(outcome), complete: complete || isLast })
-  }
-
-  /** Says to whoever asks for a message on that link that nothing came of it, and why. */
-  conclude(link: Link, messageId: string): void {
-    this.#send(link, { messageId, outcome: NOBODY, ...this.#at(messageId)?.nothing, complete: true })
-  }
-
-  /** Whether something may still come of a message, as far as is remembered. */
-  awaits(messageId: string): boolean {
-    return this.#at(messageId)?.isOver === false
+    const known = new Map(kept.map(({ instanceId, outcome }) => [instanceId, printOutcome(outcome)]))
+    for (const [id, error] of way?.told ?? []) if (error !== undefined && !known.has(id)) known.set(id, error)
+    for (const [id, outcome] of known) this.#note(way, id, outcome)
+    const isComplete = isAll && way?.isOver === true && [...way.told.keys()].every((id) => known.has(id))
+    const last = [...known.keys()].at(-1)
+    for (const [instanceId, outcome] of known) {
+      const complete = instanceId === way?.target || (isComplete && instanceId === last)
+      this.#send(link, { messageId, instanceId, outcome, complete })
+    }
+    if (isComplete && known.size === 0) this.#send(link, { messageId, ...way?.nothing, complete: true })
   }
 
   #open({ received, message, route }: Arrival): Way | undefined {
@@ -148,7 +144,7 @@ export class WaysBack {
     const open = new Set(route.recipients.filter(({ role }) => role !== 'client'))
     const way: Way = {
       ...{ messageId, asker: received.sender, open, target: targetInstanceId, until },
-      ...{ hasOutcome: false, isOver: false, nothing: { outcome: NOBODY } },
+      ...{ isOver: false, told: new Map(), nothing: { outcome: NOBODY } },
     }
     this.#ways.set(messageId, way)
     const [oldest] = this.#ways.keys()
@@ -172,17 +168,22 @@ export class WaysBack {
       this.#conclude(way)
       return
     }
-    way.hasOutcome = true
-    way.isOver = open.size === 0 || target !== undefined
+    this.#note(way, instanceId, outcome)
+    way.isOver ||= open.size === 0
     this.#send(asker, { messageId, instanceId, outcome, complete: way.isOver })
+  }
+
+  #note(way: Way | undefined, instanceId: string | undefined, outcome: string): void {
+    way?.told.set(instanceId ?? '', outcome.startsWith('"error"') ? outcome : undefined)
+    if (way && instanceId !== undefined && instanceId === way.target) way.isOver = true
   }
 
   /** When nothing more is awaited: says so, and why nothing came of it. A client learns as well that there was nobody at all. */
   #conclude(way: Way): void {
-    const { messageId, asker, open, hasOutcome, nothing } = way
+    const { messageId, asker, open, told, nothing } = way
     if (way.isOver || open.size > 0) return
     way.isOver = true
-    const isTold = !hasOutcome && (asker.role === 'client' || nothing.outcome !== NOBODY)
+    const isTold = told.size === 0 && (asker.role === 'client' || nothing.outcome !== NOBODY)
     this.#send(asker, { messageId, ...(isTold && nothing), complete: true })
   }
 
@@ -193,10 +194,7 @@ export class WaysBack {
     if (!way || !branch) return
     way.open.delete(branch)
     const name = recipient.role === 'self' ? this.#context.instanceId : recipient.name
-    const instanceId = isId(name) ? name : undefined
-    const outcome = reason === 'EXPIRED' ? EXPIRED : UNDELIVERED
-    way.nothing = { instanceId, outcome }
-    this.#tell(way, outcome, instanceId)
+    this.#tell(way, reason === 'EXPIRED' ? EXPIRED : UNDELIVERED, isId(name) ? name : undefined)
   }
 
   #send(link: Link, told: Told): void {

@@ -1,8 +1,8 @@
 import {
   type Acknowledgement,
   ID_PATTERN,
+  type Kept,
   type Kernel,
-  type Link,
   type Outcome,
   problemOf,
 } from '../../../core/index.ts'
@@ -17,11 +17,6 @@ declare module '../../../core/index.ts' {
 const TYPE = 'command.outcome'
 /** Repeated commands after which the mesh is asked at once. Beyond that, whoever asks gets no answer but the ACK, and asks again. */
 const MAX_ASKING = 100
-
-interface Kept {
-  readonly instanceId: string
-  readonly outcome: Outcome
-}
 
 interface Gathered {
   readonly kept: readonly Kept[]
@@ -78,22 +73,15 @@ export class OutcomeAsking {
   async #tell({ sender, messageId }: Acknowledgement): Promise<void> {
     if (this.#asking >= MAX_ASKING) return
     this.#asking++
+    const { replies } = this.#kernel
     try {
-      this.#say(sender, messageId, await this.#gather(messageId))
+      const { kept, isAll } = await this.#gather(messageId)
+      replies.again(sender, messageId, kept, isAll)
     } catch (error) {
       this.#kernel.log.error('outcome not told', { messageId, reason: problemOf(error), error })
     } finally {
       this.#asking--
     }
-  }
-
-  #say(sender: Link, messageId: string, { kept, isAll }: Gathered): void {
-    const { replies } = this.#kernel
-    const complete = isAll && !replies.awaits(messageId)
-    kept.forEach(({ instanceId, outcome }, index) => {
-      replies.say(sender, { messageId, instanceId, outcome, complete: complete && index === kept.length - 1 })
-    })
-    if (complete && kept.length === 0) replies.conclude(sender, messageId)
   }
 
   /** What is kept of the command by all that can be reached. */

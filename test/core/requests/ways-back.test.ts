@@ -37,40 +37,42 @@ function ways() {
     return { recipient, hear, giveUp }
   }
   const sent = () => near.sent.map((text) => JSON.parse(text) as Record<string, unknown>)
-  return { subject, runtime, link, arrival, neighbour, sent }
+  /** Whether something that comes of the message finds its way back. */
+  const leadsBack = (messageId: string) => {
+    const before = near.sent.length
+    subject.answer({ messageId, via: undefined }, { value: '1' })
+    return near.sent.length > before
+  }
+  return { subject, runtime, link, arrival, neighbour, sent, leadsBack }
 }
 
 describe('the ways back of messages that are answered', () => {
   it('are 10,000: of more, the oldest is forgotten', () => {
-    const { subject, arrival, sent } = ways()
+    const { subject, arrival, leadsBack } = ways()
     for (let n = 0; n <= 10_000; n++) subject.opened(arrival(`m-${n}`))
-    expect([subject.awaits('m-0'), subject.awaits('m-1'), subject.awaits('m-10000')]).to.deep.equal([false, true, true])
-    subject.answer({ messageId: 'm-0', via: undefined }, { value: '1' })
-    expect(sent()).to.deep.equal([])
-    subject.answer({ messageId: 'm-1', via: undefined }, { value: '1' })
-    expect(sent()).to.have.length(1)
+    expect(['m-0', 'm-1', 'm-10000'].map(leadsBack)).to.deep.equal([false, true, true])
   })
 
   it('are forgotten 10 minutes after the time of their message, or 24 hours after one without an end came in', () => {
-    const { subject, runtime, arrival } = ways()
-    subject.opened(arrival('ends', runtime.now() + 1_000))
-    subject.opened(arrival('endless'))
+    const { subject, runtime, arrival, leadsBack } = ways()
+    for (const id of ['ends', 'ended']) subject.opened(arrival(id, runtime.now() + 1_000))
+    for (const id of ['endless', 'endlessly']) subject.opened(arrival(id))
     runtime.setClock(runtime.now() + 600_999)
-    expect(subject.awaits('ends')).to.equal(true)
+    expect(leadsBack('ends')).to.equal(true)
     runtime.setClock(runtime.now() + 1)
-    expect(subject.awaits('ends')).to.equal(false)
+    expect(leadsBack('ended')).to.equal(false)
     runtime.setClock(runtime.now() + 86_400_000 - 601_000 - 1)
-    expect(subject.awaits('endless')).to.equal(true)
+    expect(leadsBack('endless')).to.equal(true)
     runtime.setClock(runtime.now() + 1)
-    expect(subject.awaits('endless')).to.equal(false)
+    expect(leadsBack('endlessly')).to.equal(false)
   })
 
   it('are those of types that declare it, and of messages that came in', () => {
-    const { subject, arrival } = ways()
+    const { subject, arrival, leadsBack } = ways()
     const { received: _, ...released } = arrival('released')
     subject.opened(released)
     subject.opened({ ...arrival('other'), message: message({ type: 'SK', messageId: 'other' }) })
-    expect([subject.awaits('released'), subject.awaits('other')]).to.deep.equal([false, false])
+    expect(['released', 'other'].map(leadsBack)).to.deep.equal([false, false])
   })
 
   it('lead each outcome back once: when all have answered, nothing more is said', () => {
@@ -125,7 +127,8 @@ describe('the way back of a message that is for one instance', () => {
     left.giveUp('EXPIRED')
     const nothing = { instanceId: 'left', value: undefined, code: 'EXPIRED', complete: true }
     expect(said()).to.deep.equal([nothing])
-    subject.conclude(link, 'm')
+    subject.again(link, 'm', [], false)
+    subject.again(link, 'm', [], true)
     expect(said()).to.deep.equal([nothing, nothing])
   })
 
@@ -133,6 +136,61 @@ describe('the way back of a message that is for one instance', () => {
     const { neighbour, said } = toTarget()
     expect(neighbour('liar').hear({ instanceId: 'far', value: 'lie' })).to.equal(false)
     expect(said()).to.deep.equal([])
+  })
+})
+
+describe('what is told again of a message', () => {
+  const value = (instanceId: string) => ({ instanceId, outcome: { value: `"${instanceId}"` } })
+
+  /** Here and at two neighbours something has come of it, and nothing behind the third one. */
+  function told() {
+    const given = ways()
+    const [left, right, gone] = [given.neighbour('left'), given.neighbour('right'), given.neighbour('gone')]
+    const recipients = [self, left.recipient, right.recipient, gone.recipient]
+    given.subject.opened({ ...given.arrival('m'), route: new Route(recipients as never) })
+    given.subject.answer({ messageId: 'm', via: undefined }, { value: '"here"' })
+    left.hear({ value: 'left', complete: true })
+    gone.giveUp('REJECTED')
+    const before = given.sent().length
+    const said = () =>
+      given
+        .sent()
+        .slice(before)
+        .map(({ instanceId, complete }) => `${instanceId} ${complete}`)
+    return { ...given, right, said }
+  }
+
+  it('is complete when all have answered that it went to, and all of that is there again', () => {
+    const { subject, link, right, said } = told()
+    subject.again(link, 'm', [value('here'), value('left')], true)
+    expect(said()).to.deep.equal(['here false', 'left false', 'gone false'])
+    right.hear({ value: 'right', complete: true })
+    subject.again(link, 'm', [value('here'), value('left'), value('right')], true)
+    expect(said().slice(3)).to.deep.equal(['right true', 'here false', 'left false', 'right false', 'gone true'])
+  })
+
+  it('is not complete as long as some of it cannot be reached, or is still being done', () => {
+    const { subject, link, right, said } = told()
+    right.hear({ complete: true })
+    subject.again(link, 'm', [value('here')], true)
+    subject.again(link, 'm', [value('here'), value('left')], false)
+    expect(said()).to.deep.equal([
+      'undefined true',
+      'here false',
+      'gone false',
+      'here false',
+      'left false',
+      'gone false',
+    ])
+  })
+
+  it('is nothing when nobody can be reached who was told of, and when nobody remembers', () => {
+    const { subject, link, arrival, leadsBack, sent } = ways()
+    subject.opened(arrival('m'))
+    expect(leadsBack('m')).to.equal(true)
+    subject.again(link, 'm', [], true)
+    subject.again(link, 'unknown', [], true)
+    expect(sent()).to.have.length(1)
   })
 })
 
