@@ -159,4 +159,4 @@ export type {
 } from './store.ts'
 export type { Subscription } from './subscription.ts'
 export { VERSION } from './version.ts'
-export { EXECUTION_IDS, PUBLISHER_IDS } from './windows.ts'
+export { DELETIONS, EXECUTION_IDS, PUBLISHER_IDS } from './windows.ts'

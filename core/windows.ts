@@ -6,6 +6,9 @@ export const PUBLISHER_IDS = 'publisher-ids'
 /** The subject of ids of messages whose effect happens at most once, such as a command: by them, it is known to have happened. */
 export const EXECUTION_IDS = 'execution-ids'
 
+/** The subject of deletions: an older write that comes while one is remembered does not undo it. */
+export const DELETIONS = 'deletions'
+
 /** What one declares of a subject: a time, and by what it can be changed. */
 export interface Span {
   readonly milliseconds: number

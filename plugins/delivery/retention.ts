@@ -1,4 +1,12 @@
-import { EXECUTION_IDS, type Kernel, type Plugin, PUBLISHER_IDS, problemOf, type Timer } from '../../core/index.ts'
+import {
+  DELETIONS,
+  EXECUTION_IDS,
+  type Kernel,
+  type Plugin,
+  PUBLISHER_IDS,
+  problemOf,
+  type Timer,
+} from '../../core/index.ts'
 import { Absence } from './absence.ts'
 
 const HOUR_MS = 60 * 60 * 1_000
@@ -53,6 +61,8 @@ export function retention(options: RetentionOptions = {}): Plugin {
       },
     },
     apply(kernel) {
+      kernel.windows.repeats(DELETIONS, deadLetterDays * DAY_MS, 'deadLetterDays')
+      kernel.windows.repeats(DELETIONS, absentDays * DAY_MS, 'absentDays')
       kernel.windows.keeps(PUBLISHER_IDS, settledHours * HOUR_MS, 'settledHours')
       kernel.windows.remembers(EXECUTION_IDS, executionDays * DAY_MS, 'executionDays')
       const purging = new Purging(kernel, {

@@ -72,7 +72,7 @@ export async function labOf(
 
 export class Lab {
   readonly names: readonly string[]
-  readonly #pairs: readonly (readonly [string, string])[]
+  readonly #pairs: (readonly [string, string])[]
   readonly #plugins: MakePlugins
   readonly #settings: MakeSettings
   readonly #network = new MemoryNetwork()
@@ -83,7 +83,7 @@ export class Lab {
   readonly #leads = new Map<string, number>()
 
   constructor(pairs: readonly (readonly [string, string])[], plugins: MakePlugins, settings: MakeSettings) {
-    this.#pairs = pairs
+    this.#pairs = [...pairs]
     this.#plugins = plugins
     this.#settings = settings
     this.names = [...new Set(pairs.flat())]
@@ -116,6 +116,13 @@ export class Lab {
     this.#running.delete(name)
   }
 
+  /** The first one dials the second one too, from its next start on, which is now. */
+  async link(dialler: string, peer: string): Promise<void> {
+    this.#pairs.push([dialler, peer])
+    await this.stop(dialler)
+    await this.start(dialler)
+  }
+
   async end(): Promise<void> {
     for (const name of this.names) if (this.#running.has(name)) await this.stop(name)
   }
@@ -141,8 +148,8 @@ export class Lab {
   }
 
   /** Somebody sends a message as an instance of the deployed system would. It stays linked. */
-  relay(name: string, peer: string, message: object): Promise<Answer | undefined> {
-    return this.#send(name, introduction({ instanceId: peer, role: 'instance' }), message)
+  relay(name: string, peer: string, message: object, says: Partial<Introduction> = {}): Promise<Answer | undefined> {
+    return this.#send(name, introduction({ instanceId: peer, role: 'instance', ...says }), message)
   }
 
   /** Somebody who stays: connected under that name, or without one. Resolves to all frames that it is sent, as they come. */

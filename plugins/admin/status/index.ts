@@ -54,8 +54,14 @@ function status(kernel: Kernel) {
     links: { instances, clients: links.length - instances },
     backlog: kernel.recipients().reduce((sum, { pending }) => sum + pending, 0),
     store: kernel.storeStatistics(),
-    state: kernel.state && { backend: kernel.state.name, ...kernel.state.statistics() },
+    state: kernel.state && { backend: kernel.state.name, ...kernel.state.statistics(), deletions: deletions(kernel) },
   }
+}
+
+/** What may be forgotten of what was deleted, and whom that waits for. */
+function deletions(kernel: Kernel) {
+  const { floor, ...figures } = kernel.find('catchUp')?.tombstones ?? {}
+  return { ...figures, forgottenBefore: isoTime(floor) }
 }
 
 function connections(kernel: Kernel) {
@@ -102,10 +108,12 @@ function list<Item>(items: readonly Item[]) {
   return { total: items.length, items }
 }
 
-/** Forgets a recipient and what waits for it. A configured peer cannot be forgotten. */
+/** Forgets a recipient and what waits for it, and waits for it no longer to have what was deleted. A configured peer cannot be forgotten. */
 async function forget(kernel: Kernel, name = '') {
   try {
-    if (await kernel.forget(name)) return { body: { forgotten: name } }
+    const wasRecipient = await kernel.forget(name)
+    const wasMember = await kernel.find('catchUp')?.forgetMember(name)
+    if (wasRecipient || wasMember) return { body: { forgotten: name } }
     return { status: 404, body: { code: 'UNKNOWN', message: 'no recipient has this name' } }
   } catch (error) {
     if (!(error instanceof SlipstreamError) || error.code !== 'SLP_PEER_CONFIGURED') throw error

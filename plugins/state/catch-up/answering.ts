@@ -3,6 +3,9 @@ import { BUCKETS } from '../../../core/index.ts'
 import type { Content } from './asking.ts'
 import { MAX_ENTRIES_LENGTH, type SyncFrame } from './frames.ts'
 import { type Holdings, SharedHoldings } from './holdings.ts'
+import type { Claim } from './membership/claim.ts'
+import type { Membership } from './membership/membership.ts'
+import { MEMBER, type Standing } from './membership/registry.ts'
 import { pack, piecesOf, unpack } from './packing.ts'
 import { nameOf, readNames, sightingOf, write } from './sightings.ts'
 import { bucketsIn, bucketsOfCell, cellOf, GROUPS, type Snapshot } from './snapshot.ts'
@@ -20,24 +23,40 @@ export interface Received {
   readonly shared: boolean
 }
 
+export interface AnsweringContext {
+  readonly holdings: Holdings
+  readonly membership: Membership
+  readonly received: (received: Received) => void
+  /** It is for this instance to ask at the other end of the link, for it has something to drop. */
+  readonly toAsk: (link: Link) => void
+}
+
 /** What a session is about, and the digests that it began with. */
 interface Begun {
   readonly shared: boolean
   readonly holdings: Holdings
   readonly snapshot: Snapshot
+  /** What both said; nothing is said of what is for some only, nor by instances that never forget what was deleted. */
+  readonly claims: { readonly ours: Claim; readonly theirs: Claim } | undefined
+  /** What the asker was told to drop. */
+  readonly standing: Standing
 }
 
 /** Answers the questions of the other ends. Between two questions it keeps nothing but what a session began with. */
 export class Answering {
   readonly #kernel: Kernel
   readonly #holdings: Holdings
+  readonly #membership: Membership
   readonly #received: (received: Received) => void
+  readonly #toAsk: (link: Link) => void
   readonly #sessions = new WeakMap<Link, Begun>()
 
-  constructor(kernel: Kernel, holdings: Holdings, received: (received: Received) => void) {
+  constructor(kernel: Kernel, { holdings, membership, received, toAsk }: AnsweringContext) {
     this.#kernel = kernel
     this.#holdings = holdings
+    this.#membership = membership
     this.#received = received
+    this.#toAsk = toAsk
   }
 
   answer(link: Link, question: SyncFrame): Promise<Content> {
@@ -55,18 +74,36 @@ export class Answering {
         return this.#give(begun, link, question)
       default:
         this.#sessions.delete(link)
-        return Promise.resolve({})
+        return this.#end(begun, link, question)
     }
   }
 
-  async #begin(link: Link, { root, shared = false, tags = [] }: SyncFrame): Promise<Content> {
+  async #begin(link: Link, question: SyncFrame): Promise<Content> {
+    const { root, shared = false, tags = [] } = question
     const { epoch, settings } = this.#kernel
-    const other = { instanceId: link.peer as string, tags }
-    const holdings = shared ? new SharedHoldings(this.#kernel, other) : this.#holdings
+    const peer = link.peer as string
+    const holdings = shared ? new SharedHoldings(this.#kernel, { instanceId: peer, tags }) : this.#holdings
+    const known = shared ? undefined : await this.#hear(peer, question)
     const snapshot = await holdings.snapshot()
-    this.#sessions.set(link, { shared, holdings, snapshot })
-    const about = { epoch, root: snapshot.root, tags: settings.tags }
+    this.#sessions.set(link, { shared, holdings, snapshot, claims: known?.claims, standing: known?.standing ?? MEMBER })
+    const about = { epoch, root: snapshot.root, tags: settings.tags, ...known?.said }
     return snapshot.root === root ? about : { ...about, digests: snapshot.groups }
+  }
+
+  /** What the two are to each other. */
+  async #hear(peer: string, question: SyncFrame) {
+    const theirs = this.#membership.hear(peer, question)
+    // What is forgotten there is not taken here any more.
+    await this.#membership.promise(theirs?.floor ?? 0)
+    const { ours, said } = this.#membership.introduction(peer)
+    const standing = this.#membership.standingOf(peer)
+    const { kind, bound: below } = standing
+    const drop = kind === 'returning' ? 'all' : 'remembered'
+    return {
+      said: { ...said, ...(below > 0 && ({ below, drop } as const)) },
+      standing,
+      claims: theirs && { ours, theirs },
+    }
   }
 
   async #buckets({ snapshot }: Begun, { groups = [], half = 0, fold = 0 }: SyncFrame): Promise<Content> {
@@ -111,9 +148,25 @@ export class Answering {
 
   async #give({ holdings, shared }: Begun, link: Link, { entries = '' }: SyncFrame): Promise<Content> {
     const given: readonly StateEntry[] = unpack(entries)
-    const { applied, ahead } = await holdings.join(given)
+    const { applied, ahead } = await holdings.join(given, link.peer as string)
     this.#received({ link, entries: given.length, applied, shared })
     return ahead > 0 ? { ahead } : {}
+  }
+
+  /** What has been exchanged is known to both from now on. */
+  async #end({ shared, claims, standing }: Begun, link: Link, question: SyncFrame): Promise<Content> {
+    const { below = 0, complete = false, turn = false } = question
+    const peer = link.peer as string
+    if (shared || !claims) return {}
+    const { registry } = this.#membership
+    const hasDropped = below >= standing.bound
+    if (standing.bound > 0 && hasDropped) registry.clear(peer, standing.bound)
+    const { floor } = registry
+    if (complete && hasDropped) {
+      await this.#membership.completed(peer, claims.ours, claims.theirs, question.floor ?? claims.theirs.floor)
+    }
+    if (turn) this.#toAsk(link)
+    return { floor }
   }
 }
 

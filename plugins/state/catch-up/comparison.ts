@@ -1,5 +1,5 @@
 import type { StateKey } from '../../../core/index.ts'
-import type { Asking } from './asking.ts'
+import type { Asking, Content } from './asking.ts'
 import { type Difference, differences } from './differences.ts'
 import { fetch } from './fetching.ts'
 import type { Holdings } from './holdings.ts'
@@ -25,10 +25,14 @@ export interface DivergentKey extends StateKey {
 export async function findDivergence(
   asking: Asking,
   holdings: Holdings,
-  options: { readonly epoch: string; readonly half: number; readonly limit: number },
+  options: { readonly epoch: string; readonly half: number; readonly limit: number; readonly said: Content },
 ): Promise<Pick<Divergence, 'count' | 'keys'>> {
   const ours = await holdings.snapshot()
-  const { digests } = await asking.ask('begin', { epoch: options.epoch, root: ours.root })
+  const { digests } = await asking.ask('begin', {
+    epoch: options.epoch,
+    root: ours.root,
+    ...options.said,
+  })
   const keys: DivergentKey[] = []
   let count = 0
   if (digests === undefined) return { count, keys }

@@ -1,4 +1,5 @@
 import type { BodyOf, MessageType } from '../../../core/index.ts'
+import { claimSchema, type WrittenClaim } from './membership/claim.ts'
 import { MAX_FOLD } from './snapshot.ts'
 
 /** A question, with a number and what it asks for, or the answer to the question of that number. */
@@ -37,6 +38,20 @@ export interface SyncFrame {
   readonly ahead?: number
   /** Entries: JSON, deflated, in base64. */
   readonly entries?: string
+  /** What whoever speaks knows of everybody; not said by instances that never forget what was deleted. */
+  readonly claim?: WrittenClaim
+  /** Whether whoever speaks has given up the other side. */
+  readonly away?: boolean
+  /** What was deleted before that time is forgotten by whoever speaks by now. */
+  readonly floor?: number
+  /** In an answer: what the asker has to drop from before that time. In `end`: what it has dropped. 0 for nothing. */
+  readonly below?: number
+  /** Of that: what the other side has not (`all`), or what is remembered of things gone (`remembered`). */
+  readonly drop?: 'all' | 'remembered'
+  /** Whether each side has now what the other one had. */
+  readonly complete?: boolean
+  /** Whether it is for the other side to ask, for it has something to drop. */
+  readonly turn?: boolean
 }
 
 /**
@@ -83,5 +98,12 @@ export const syncSchema: MessageType<BodyOf<'SYNC'>>['schema'] = {
     more: { type: 'boolean' },
     ahead: number,
     entries: text(MAX_FRAME_LENGTH),
+    claim: claimSchema,
+    away: { type: 'boolean' },
+    floor: number,
+    below: number,
+    drop: { type: 'string', enum: ['all', 'remembered'] },
+    complete: { type: 'boolean' },
+    turn: { type: 'boolean' },
   },
 }

@@ -4,6 +4,7 @@ import {
   BUCKETS,
   bucketOf,
   isForBearer,
+  isLive,
   type Kernel,
   partOf,
   publicPart,
@@ -12,7 +13,11 @@ import {
   type StateKey,
   type StateLimit,
   type StateReader,
+  withoutTombstones,
+  withoutUnmatched,
 } from '../../../core/index.ts'
+import { type Membership, stampAt } from './membership/membership.ts'
+import type { Standing } from './membership/registry.ts'
 import { entryDigest } from './sightings.ts'
 import { Snapshot } from './snapshot.ts'
 
@@ -26,6 +31,9 @@ export interface JoinedEntries {
   /** How many were left out, because they are ahead of the clock here. */
   readonly ahead: number
 }
+
+/** How often something is dropped anew that somebody else has changed meanwhile. */
+const MAX_TRIES = 16
 
 /** What this instance holds of what it compares with another one. */
 export abstract class Holdings {
@@ -57,12 +65,30 @@ export abstract class Holdings {
     return entries.map((entry) => entry && this.part(entry)).filter((entry) => entry !== undefined)
   }
 
-  /** Joins what the other side gave, as far as it may. */
-  async join(entries: readonly StateEntry[]): Promise<JoinedEntries> {
-    const taken = entries.filter((entry) => this.part(entry) === entry)
+  /** Joins what another one gave, as far as it may. */
+  async join(entries: readonly StateEntry[], from: string): Promise<JoinedEntries> {
+    const taken = await this.taken(
+      entries.flatMap((entry) => this.part(entry) ?? []),
+      from,
+    )
     const outcomes = await this.#kernel.joinState(taken)
     const count = (which: string) => outcomes.filter((outcome) => outcome === which).length
     return { applied: count('applied'), ahead: count('ahead') }
+  }
+
+  /**
+   * Drops what this instance has to drop of these keys: of each, `others` holds what the other side has, if it is an entry.
+   * Resolves to of how many keys.
+   */
+  async drop(others: readonly (StateKey | StateEntry)[], standing: Standing): Promise<number> {
+    let dropped = 0
+    for (const other of others) if (await this.#dropOne(other, standing)) dropped++
+    return dropped
+  }
+
+  /** What of it is joined. */
+  protected async taken(entries: readonly StateEntry[], _from: string): Promise<readonly StateEntry[]> {
+    return entries
   }
 
   /** All entries. */
@@ -80,6 +106,18 @@ export abstract class Holdings {
     return new Promise((resolve) => this.#kernel.runtime.defer(resolve))
   }
 
+  async #dropOne(other: StateKey | StateEntry, standing: Standing): Promise<boolean> {
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const [entry] = await this.state.read([other])
+      if (!entry) return false
+      const left = leftOf(entry, 'shape' in other ? other : undefined, standing)
+      if (left === entry) return false
+      const { swap } = this.#kernel.stateUpkeep
+      if (await (left ? swap(entry, left) : swap(entry, undefined))) return isLive(entry)
+    }
+    throw new Error('an entry changes all the time')
+  }
+
   private async *pages(
     read: (after: StateKey | undefined) => Promise<readonly StateEntry[]>,
   ): AsyncGenerator<StateEntry> {
@@ -93,8 +131,15 @@ export abstract class Holdings {
   }
 }
 
-/** What is for everybody. */
+/** What is for everybody, but for what was deleted so long ago that everybody may have forgotten it. */
 export class PublicHoldings extends Holdings {
+  readonly #membership: Membership
+
+  constructor(kernel: Kernel, membership: Membership) {
+    super(kernel)
+    this.#membership = membership
+  }
+
   /** From the digests of the backend, and those of what entries remember, which these leave out. */
   override async snapshot(): Promise<Snapshot> {
     const digests = (await this.state.digests()).slice()
@@ -108,8 +153,22 @@ export class PublicHoldings extends Holdings {
   }
 
   protected override part(entry: StateEntry): StateEntry | undefined {
-    return publicPart(entry)
+    const shown = publicPart(entry)
+    return shown && withoutTombstones(shown, this.#membership.floor)
   }
+
+  /** Of somebody who has something to drop only what it will not have to drop. */
+  protected override async taken(entries: readonly StateEntry[], from: string): Promise<readonly StateEntry[]> {
+    const standing = this.#membership.standingOf(from)
+    if (standing.bound === 0) return entries
+    const ours = await this.state.read(entries)
+    return entries.flatMap((entry, index) => leftOf(entry, ours[index], standing) ?? [])
+  }
+}
+
+function leftOf(entry: StateEntry, other: StateEntry | undefined, { kind, bound }: Standing): StateEntry | undefined {
+  const before = stampAt(bound)
+  return kind === 'returning' ? withoutUnmatched(entry, other, before) : withoutTombstones(entry, before)
 }
 
 /** What is for some only, this instance and another one among them. */

@@ -2,8 +2,10 @@ import { type Kernel, type Link, problemOf, type Timer } from '../../../core/ind
 import type { Asking } from './asking.ts'
 import { type Divergence, findDivergence } from './comparison.ts'
 import { type Holdings, SharedHoldings } from './holdings.ts'
+import type { Membership } from './membership/membership.ts'
 import type { Progress } from './progress.ts'
 import { type Meeting, runSession, type SessionFigures } from './session.ts'
+import { Visit } from './visit.ts'
 
 /** How soon a session follows when something was received from somebody else, in milliseconds. */
 const SOON_MS = 1_000
@@ -13,6 +15,7 @@ const JITTER = 0.2
 export interface NeighbourContext {
   readonly kernel: Kernel
   readonly holdings: Holdings
+  readonly membership: Membership
   readonly progress: Progress
   readonly everyMs: number
   /** Whether this end begins the sessions that come by themselves: one of the two does. */
@@ -60,10 +63,11 @@ export class Neighbour {
 
   /** What the neighbour does not hold as this instance does; of the keys, as many as `limit`. */
   compare(limit: number): Promise<Pick<Divergence, 'count' | 'keys'>> {
-    const { kernel, holdings } = this.#context
+    const { kernel, holdings, membership } = this.#context
     return this.#exclusively(async () => {
       await kernel.selfApplied()
-      return findDivergence(this.asking, holdings, { epoch: kernel.epoch, half: 0, limit })
+      const { said } = membership.introduction(this.name)
+      return findDivergence(this.asking, holdings, { epoch: kernel.epoch, half: 0, limit, said })
     })
   }
 
@@ -113,9 +117,11 @@ export class Neighbour {
 
   /** What is for everybody. */
   async #compareAll(half: number, figures: SessionFigures): Promise<Meeting> {
-    const { kernel, holdings, progress, changed } = this.#context
+    const { kernel, holdings, membership, progress, changed } = this.#context
     const { epoch, settings } = kernel
-    const options = { epoch, tags: settings.tags, half, figures, shared: false, last: progress.last(this.name) }
+    const visit = new Visit(this.asking, holdings, membership)
+    const last = progress.last(this.name)
+    const options = { epoch, tags: settings.tags, half, figures, shared: false, last, visit }
     const meeting = await runSession(this.asking, holdings, options)
     if (figures.applied > 0) changed(this.link, false)
     return meeting
@@ -127,16 +133,17 @@ export class Neighbour {
     const { epoch, settings } = kernel
     const holdings = new SharedHoldings(kernel, { instanceId: this.name, tags })
     const before = figures.applied
-    const options = { epoch, tags: settings.tags, half, figures, shared: true, last: undefined }
+    const options = { epoch, tags: settings.tags, half, figures, shared: true, last: undefined, visit: undefined }
     const meeting = await runSession(this.asking, holdings, options)
     if (figures.applied > before) changed(this.link, true)
     return meeting
   }
 
-  #report(session: number, { received, sent, tooLarge, bytes }: SessionFigures, milliseconds: number): void {
+  #report(session: number, { received, sent, dropped, tooLarge, bytes }: SessionFigures, milliseconds: number): void {
     const { log } = this.#context.kernel
     const { name: peer } = this
     log.debug('caught up', { peer, session, received, sent, bytes, milliseconds })
+    if (dropped > 0) log.error('dropped what others may have deleted', { peer, session, count: dropped })
     if (tooLarge > 0) log.error('too large to be caught up', { peer, session, count: tooLarge })
   }
 

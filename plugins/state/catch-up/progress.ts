@@ -22,7 +22,14 @@ interface Known {
   readonly shared?: { readonly bearer: string; readonly at: number } | undefined
 }
 
-export const newFigures = (): SessionFigures => ({ received: 0, applied: 0, sent: 0, tooLarge: 0, bytes: 0 })
+export const newFigures = (): SessionFigures => ({
+  received: 0,
+  applied: 0,
+  sent: 0,
+  dropped: 0,
+  tooLarge: 0,
+  bytes: 0,
+})
 
 /** What came of the sessions with each peer. */
 export class Progress {
@@ -110,10 +117,11 @@ export class Progress {
   }
 }
 
-function add(sums: SessionFigures, { received, applied, sent, tooLarge, bytes }: SessionFigures): void {
+function add(sums: SessionFigures, { received, applied, sent, dropped, tooLarge, bytes }: SessionFigures): void {
   sums.received += received
   sums.applied += applied
   sums.sent += sent
+  sums.dropped += dropped
   sums.tooLarge += tooLarge
   sums.bytes += bytes
 }

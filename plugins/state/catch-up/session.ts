@@ -2,8 +2,10 @@ import type { Asking } from './asking.ts'
 import { type Difference, differences } from './differences.ts'
 import { fetch } from './fetching.ts'
 import type { Holdings } from './holdings.ts'
+import { MEMBER } from './membership/registry.ts'
 import { pack, piecesOf } from './packing.ts'
 import { sightingOf } from './sightings.ts'
+import type { Visit } from './visit.ts'
 
 /** Entries that are read together before they are given. */
 const GIVEN_AT_ONCE = 64
@@ -26,7 +28,9 @@ export interface SessionFigures {
   applied: number
   /** Entries that were given to the other side. */
   sent: number
-  /** Entries that were too large for a frame. */
+  /** Keys of which something was dropped here, because others may have deleted it while this instance was away. */
+  dropped: number
+  /** Entries that were too large for a frame, of either side. */
   tooLarge: number
   /** Of questions and answers, both ways. */
   bytes: number
@@ -43,6 +47,8 @@ export interface SessionOptions {
   /** What both held at the end of the last session that was completed: if they still do, there is nothing to do. */
   readonly last: Meeting | undefined
   readonly figures: SessionFigures
+  /** Who the two are to each other; undefined where nothing is ever forgotten: of what is for some only. */
+  readonly visit: Visit | undefined
 }
 
 /**
@@ -50,20 +56,30 @@ export interface SessionOptions {
  * began. Joining is idempotent: a session that breaks off has done no harm, and the next one does what was left.
  */
 export async function runSession(asking: Asking, holdings: Holdings, options: SessionOptions): Promise<Meeting> {
-  const { half, figures, last, shared } = options
-  const ours = await holdings.snapshot()
-  const about = { epoch: options.epoch, root: ours.root, tags: options.tags, ...(shared && { shared }) }
-  const { epoch = '', root = '', tags, digests } = await asking.ask('begin', about)
+  const { half, figures, last, visit } = options
+  const { ours, answer } = await begin(asking, holdings, options)
+  const { epoch = '', root = '', tags, digests } = answer
   const meeting = { epoch, ours: ours.root, theirs: root, tags, isEarly: false }
+  const missed = figures.tooLarge
+  const hasToDrop = (visit?.standing.bound ?? 0) > 0
+  const isExchanged = digests === undefined || (!visit?.isTheirTurn && (hasToDrop || !isSame(meeting, last)))
   let ahead = 0
-  if (digests !== undefined && !isSame(meeting, last)) {
+  if (digests !== undefined && isExchanged) {
     for await (const some of differences(asking, holdings, { ours, groups: digests, half })) {
-      ahead += await take(asking, holdings, some, figures)
+      ahead += await take(asking, holdings, some, options)
       ahead += await give(asking, holdings, some, figures)
     }
   }
-  await asking.ask('end')
+  if (visit) await visit.end({ isWhole: isExchanged && ahead === 0 && figures.tooLarge === missed })
+  else await asking.ask('end')
   return { ...meeting, isEarly: ahead > 0 }
+}
+
+async function begin(asking: Asking, holdings: Holdings, { epoch, tags, shared, visit }: SessionOptions) {
+  const about = { epoch, tags, ...(shared && { shared }) }
+  if (visit) return visit.begin(about)
+  const ours = await holdings.snapshot()
+  return { ours, answer: await asking.ask('begin', { ...about, root: ours.root }) }
 }
 
 /** Resolves to how many entries were ahead of time here. */
@@ -71,13 +87,24 @@ async function take(
   asking: Asking,
   holdings: Holdings,
   some: readonly Difference[],
-  figures: SessionFigures,
+  { figures, visit }: SessionOptions,
 ): Promise<number> {
+  const peer = asking.link.peer as string
+  const standing = visit?.standing ?? MEMBER
+  const isBound = standing.bound > 0
   let early = 0
-  const wanted = some.filter(({ ours, theirs }) => theirs && !isBehind(theirs, ours))
-  for await (const entries of fetch(asking, wanted)) {
+  if (isBound) {
+    const alone = some.flatMap(({ ours, theirs }) => (ours && !theirs ? [ours.key] : []))
+    figures.dropped += await holdings.drop(alone, standing)
+  }
+  const wanted = some.filter(({ ours, theirs }) => theirs && (isBound || !isBehind(theirs, ours)))
+  const missed = (count: number) => {
+    figures.tooLarge += count
+  }
+  for await (const entries of fetch(asking, wanted, missed)) {
     figures.received += entries.length
-    const { applied, ahead } = await holdings.join(entries)
+    if (isBound) figures.dropped += await holdings.drop(entries, standing)
+    const { applied, ahead } = await holdings.join(entries, peer)
     figures.applied += applied
     early += ahead
   }
