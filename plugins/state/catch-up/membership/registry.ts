@@ -25,7 +25,7 @@ interface Saved {
   readonly mute: readonly (readonly [id: string, at: number])[]
   readonly givenUp: readonly (readonly [id: string, at: number])[]
   readonly met: readonly (readonly [id: string, promise: number, complete: number])[]
-  readonly since: readonly (readonly [id: string, floor: number])[]
+  readonly since: readonly (readonly [id: string, floor: number, at: number, anew: boolean, unheard: boolean])[]
 }
 
 /** Another instance, by what it says. */
@@ -33,6 +33,18 @@ export interface Word {
   readonly claim: Claim
   /** Whether it has given this instance up. */
   readonly away: boolean
+}
+
+/** How somebody became a member. */
+interface Admission {
+  /** What was forgotten here then: it brings no deletion from before that. */
+  readonly floor: number
+  /** When that was, by the clock here. */
+  readonly at: number
+  /** Whether it had been one before, and had lost that. */
+  readonly isAnew: boolean
+  /** Whether it is only known by the words of others. */
+  readonly isUnheard: boolean
 }
 
 interface Met {
@@ -54,8 +66,7 @@ export class Registry {
   readonly #met = new Map<string, Met>()
   /** Those who have dropped what they had to, and the bound of that; until they are members. */
   readonly #cleared = new Map<string, number>()
-  /** What was forgotten here when each was admitted: it brings no deletion from before that. */
-  readonly #since = new Map<string, number>()
+  readonly #since = new Map<string, Admission>()
   #floor = 0
   /** What may be told: it is kept. */
   #said: Row
@@ -114,7 +125,7 @@ export class Registry {
     this.#mute.delete(peer)
     for (const [id, row] of claim.rows) {
       const known = id === this.#self ? undefined : this.#rows.get(id)
-      if (known && (id === peer || row.at > known.at)) this.#note(id, row, now)
+      if (known && (id === peer || row.at > known.at)) this.#hearOf(id, known, row, now)
     }
   }
 
@@ -184,11 +195,8 @@ export class Registry {
   giveUp(before: number): readonly string[] {
     const isSilent = ([, at]: readonly [string, number]) => at < before
     const mute = [...this.#mute].filter(isSilent).map(([id]) => id)
-    const silent = [...this.#seen].filter(isSilent).map(([id]) => id)
-    const present = [...this.#rows.keys()].filter((id) => !silent.includes(id))
-    const smallest = [...this.#rows.keys()].sort()[0] as string
-    const mayGoOn = present.length > silent.length || (present.length === silent.length && present.includes(smallest))
-    const givenUp = mayGoOn ? [...mute, ...silent] : mute
+    const silent = new Set([...this.#seen].filter(isSilent).map(([id]) => id))
+    const givenUp = [...mute, ...[...silent].filter((id) => this.#mayGiveUp(id, silent))]
     for (const id of givenUp) this.forget(id)
     return givenUp
   }
@@ -217,7 +225,7 @@ export class Registry {
       mute: [...this.#mute],
       givenUp: [...this.#givenUp],
       met: [...this.#met].map(([id, { promise, complete }]) => [id, promise, complete]),
-      since: [...this.#since],
+      since: [...this.#since].map(([id, { floor, at, isAnew, isUnheard }]) => [id, floor, at, isAnew, isUnheard]),
     }
     return {
       text: JSON.stringify(saved),
@@ -250,8 +258,32 @@ export class Registry {
       return
     }
     this.#givenUp.delete(id)
-    if (!known) this.#since.set(id, this.#floor)
+    if (!known) this.#since.set(id, { floor: this.#floor, at: now, isAnew: false, isUnheard: true })
     this.#note(id, row, now)
+  }
+
+  /** Whom a member has given up is given up here as well: as long as that member knows this one, the two are on one side. */
+  #hearOf(id: string, known: Row, row: Row, now: number): void {
+    this.#note(id, row, now)
+    const { floor = 0, at = 0, isAnew = false } = this.#since.get(id) ?? {}
+    const hasLost = !row.has.has(this.#self)
+    this.#since.set(id, { floor, at: hasLost ? now : at, isAnew: isAnew || hasLost, isUnheard: false })
+    if (hasLost) return
+    for (const other of known.has.keys()) if (!row.has.has(other) && other !== id) this.forget(other)
+  }
+
+  /**
+   * Whoever came later knows nothing of whether the silent one has given up others before: it does not count. Whoever has lost
+   * what it knew counts against it, for it may have been on the other side.
+   */
+  #mayGiveUp(silent: string, absent: ReadonlySet<string>): boolean {
+    if (this.#since.get(silent)?.isUnheard) return false
+    const lastSeen = this.#seen.get(silent) ?? 0
+    const wasThere = (id: string) => id === this.#self || (this.#since.get(id)?.at ?? 0) <= lastSeen
+    const all = [...this.#rows.keys()].filter((id) => wasThere(id) || this.#since.get(id)?.isAnew).sort()
+    const present = all.filter((id) => wasThere(id) && !absent.has(id))
+    const rest = all.length - present.length
+    return present.length > rest || (present.length === rest && present.includes(all[0] as string))
   }
 
   /** Of two that have given each other up, the one returns that knows fewer, or has the greater name. */
@@ -273,7 +305,7 @@ export class Registry {
     const met = this.#met.get(peer)
     const stillHas = met && (row.has.get(this.#self) ?? 0) >= met.promise
     // Those whom it does not know yet have come since, and brought nothing from before they came.
-    const unknown = [...this.#rows.keys()].filter((id) => !row.has.has(id)).map((id) => this.#since.get(id) ?? 0)
+    const unknown = [...this.#rows.keys()].filter((id) => !row.has.has(id)).map((id) => this.#since.get(id)?.floor ?? 0)
     return Math.max(Math.min(completeUpTo(row), ...unknown), stillHas ? met.complete : 0)
   }
 
@@ -300,7 +332,7 @@ export class Registry {
     for (const [id, at] of seen) this.#seen.set(id, at)
     for (const [id, at] of mute) this.#mute.set(id, at)
     for (const [id, at] of givenUp) this.#givenUp.set(id, at)
-    for (const [id, at] of since) this.#since.set(id, at)
+    for (const [id, floor, at, isAnew, isUnheard] of since) this.#since.set(id, { floor, at, isAnew, isUnheard })
     for (const [id, promise, complete] of met) this.#met.set(id, { promise, complete })
   }
 }

@@ -29,7 +29,7 @@ export type Step =
       readonly lost: boolean
     }
   | { readonly do: 'look'; readonly at: number }
-  | { readonly do: 'pass'; readonly ms: number }
+  | { readonly do: 'pass' | 'calm'; readonly ms: number }
   | { readonly do: 'restart' | 'wipe' | 'isolate' | 'rejoin'; readonly at: number }
 
 export type What = 'set' | 'delete' | 'member' | 'unmember'
@@ -99,6 +99,17 @@ export class Model {
     }
   }
 
+  /** All who see each other meet, and look what may be forgotten. */
+  async #calm(): Promise<void> {
+    const present = this.instances.filter(({ isolated }) => !isolated)
+    for (let times = 0; times < 2; times++) {
+      for (const one of present) {
+        for (const other of present) if (one !== other) await one.meet(other, () => Promise.resolve())
+      }
+      for (const one of present) await one.look(KEEP_MS, this.#awayMs)
+    }
+  }
+
   async #take(step: Step): Promise<void> {
     const at = (n: number) => this.instances[n % this.instances.length] as ModelInstance
     switch (step.do) {
@@ -126,6 +137,10 @@ export class Model {
         break
       case 'pass':
         this.now += step.ms
+        break
+      case 'calm':
+        this.now += step.ms
+        await this.#calm()
         break
       case 'isolate':
       case 'rejoin':
