@@ -27,6 +27,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   'a store that says too early what is due': { disk: (store) => changedSchedule(store, 10_000) },
   'a store that keeps what is released': { disk: (store) => changedWrites(store, { entry: withoutRelease }) },
   'a store that forgets the clock': { disk: (store) => changedWrites(store, { clock: false }) },
+  'a strict type of which a key goes all at once': { plugins: replaced('witness', unordered) },
   ...stateSabotages,
 }
 
@@ -117,6 +118,18 @@ function withRepublish(sound: Plugin, judge: (kernel: Kernel, due: DueDelivery) 
         })
       const hooks = { ...kernel.hooks, republish: { ...kernel.hooks.republish, tap } }
       return sound.apply(Object.create(kernel, { hooks: { value: hooks } }))
+    },
+  }
+}
+
+/** The type that all handle is as any other. */
+function unordered(sound: Plugin): Plugin {
+  return {
+    name: 'witness',
+    apply(kernel) {
+      const messageType: Kernel['messageType'] = (name, type) =>
+        kernel.messageType(name, { ...type, order: undefined } as never)
+      return sound.apply(Object.create(kernel, { messageType: { value: messageType } }))
     },
   }
 }

@@ -18,6 +18,7 @@ import { Reader } from './reader.ts'
 import { StateDisk } from './state-disk.ts'
 import { StateInvariants } from './state-invariants.ts'
 import { StateModel } from './state-model.ts'
+import { StrictOrder } from './strict-order.ts'
 import { Traffic } from './traffic.ts'
 import { WallClocks } from './wall-clocks.ts'
 import type { Conditions } from './wire.ts'
@@ -27,6 +28,8 @@ import { type Violation, World } from './world.ts'
 const RETRY_DELAY_MS = 2_000
 /** One seed in so many has instances that keep state. Not drawn, so that the other seeds stay what they were. */
 const SEEDS_A_STATE = 2
+/** One seed in so many has a type of which one message of a key goes at a time. Not drawn either. */
+const SEEDS_A_STRICT_TYPE = { every: 7, from: 6 }
 /** Draws what a run with state has beside the others. */
 const STATE_SEEDS = 0x57a7e
 /** By how much a clock may be astray, in milliseconds. */
@@ -97,6 +100,7 @@ class Scenario {
       ...{ world: this.#world, ledger: this.#ledger, clocks: this.#clocks, neighbours, model: this.#model },
     })
     this.#traffic = new Traffic(this.#world, this.#ledger)
+    if (this.#isStrict) this.#traffic.strictOrder = new StrictOrder(this.#ledger, clock, violate)
     this.#network = new Network(this.#world, this.#traffic, this.#conditions())
     const instances = places.filter(({ role }) => role === 'instance')
     const disks = instances.map(({ name }) => new Disk(name, () => sabotagedStore(sabotage), this.#ledger))
@@ -184,6 +188,10 @@ class Scenario {
     if (this.#peace && this.#invariants.finished) await this.#stateInvariants.look()
   }
 
+  get #isStrict(): boolean {
+    return this.#seed % SEEDS_A_STRICT_TYPE.every === SEEDS_A_STRICT_TYPE.from
+  }
+
   get #keepers(): ReadonlySet<string> {
     return this.#plan.state?.keepers ?? new Set()
   }
@@ -225,7 +233,11 @@ class Scenario {
       diskConditions: () => this.#diskConditions(),
       stateConditions: () => this.#stateConditions(),
       knowsState: state !== undefined,
-      witness: () => witness(this.#world, this.#ledger, this.#traffic, this.#clocks, name, RETRY_DELAY_MS),
+      witness: () =>
+        witness(this.#world, this.#ledger, this.#traffic, this.#clocks, name, {
+          retryDelayMs: RETRY_DELAY_MS,
+          strictness: this.#isStrict ? { fails: () => this.#plan.faults.refusals && !this.#peace } : undefined,
+        }),
       operator: () => operator(this.#world, name, this.#plan.faults, () => !this.#peace),
       sabotage: sabotage.plugins ?? ((plugins: readonly Plugin[]) => plugins),
     }

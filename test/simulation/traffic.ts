@@ -2,6 +2,7 @@ import { type Attempts, MAX_PATH_LENGTH } from '../../core/index.ts'
 import { copyOf } from './copy.ts'
 import type { Ledger } from './ledger.ts'
 import { isFor, type Place, type Publication } from './publication.ts'
+import type { StrictOrder } from './strict-order.ts'
 import type { End, WireObserver } from './wire.ts'
 import type { World } from './world.ts'
 
@@ -23,6 +24,8 @@ interface Frame {
 export class Traffic implements WireObserver {
   /** Told when an instance has told a publisher that its message is safe. */
   acknowledged: (publication: Publication) => void = () => {}
+  /** Where the type that all instances handle is strict: its order. */
+  strictOrder: StrictOrder | undefined
   readonly #world: World
   readonly #ledger: Ledger
   /** On which wire each message went how often. */
@@ -182,9 +185,33 @@ export class Traffic implements WireObserver {
     const onWire = `${this.#era(end.host, recipient)} ${end.address} ${copy}`
     const sends = (this.#sends.get(onWire) ?? 0) + 1
     this.#sends.set(onWire, sends)
+    if (durable) this.#isAlone(end, publication, copy)
     this.#isCounted(end.host, recipient, copy, detail)
     if (sends > 1) this.#wasDue(end.host, recipient, copy, detail)
     else if (durable && !this.#hasFailed(end.host, recipient, copy)) this.#inOrder(end, seq, publication, detail)
+  }
+
+  /** One that was replayed was overtaken, and overtakes. */
+  #isAlone(end: End, publication: Publication, copy: string): void {
+    const [host, recipient] = [end.host, this.#other(end)]
+    const era = this.#era(host, recipient)
+    if (this.#revived.has(`${host} ${recipient} ${copy}`)) return
+    this.strictOrder?.goes(
+      { host, recipient, copy, publication },
+      (other) => this.#done.has(`${era} ${other}`) || this.#revived.has(`${host} ${recipient} ${other}`),
+      (other) => this.#sends.has(`${era} ${end.address} ${other}`),
+    )
+  }
+
+  /** At a host itself, a message is handled now. */
+  handled(host: string, publication: Publication, copy: string): void {
+    if (this.#revived.has(`${host} @self ${copy}`)) return
+    const { life, applied } = this.#ledger.facts(host)
+    this.strictOrder?.goes(
+      { host, recipient: '@self', copy, publication },
+      (other) => (applied.get(other)?.has(life) ?? false) || this.#revived.has(`${host} @self ${other}`),
+      () => false,
+    )
   }
 
   #isCounted(host: string, recipient: string, copy: string, detail: string): void {
@@ -209,10 +236,14 @@ export class Traffic implements WireObserver {
     return attempts.has(`${copy} ${recipient}`) || this.#held.has(delivery) || this.#revived.has(delivery)
   }
 
-  /** Other types pass one that is not sent for now; and where there are priorities, other keys. */
+  /**
+   * Other types pass one that is not sent for now; and where there are priorities, other keys. Where keys of one type go one
+   * at a time, both.
+   */
   #inOrder(end: End, seq: number, { type, priority, key }: Publication, detail: string): void {
-    const types = this.#held.has(`${end.host} ${this.#other(end)}`) ? type : 'all types'
-    const keys = priority === undefined ? 'all keys' : key
+    const isStrict = this.strictOrder !== undefined
+    const types = isStrict || this.#held.has(`${end.host} ${this.#other(end)}`) ? type : 'all types'
+    const keys = isStrict || priority !== undefined ? key : 'all keys'
     const wire = `${this.#era(end.host, this.#other(end))} ${end.address} ${types} ${keys}`
     if (seq < (this.#places.get(wire) ?? 0)) this.#violate('first sends keep their order', detail)
     this.#places.set(wire, seq)

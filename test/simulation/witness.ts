@@ -16,6 +16,15 @@ declare module '../../core/index.ts' {
   }
 }
 
+export interface WitnessOptions {
+  readonly retryDelayMs: number
+  /** Whether the type that all instances handle is strict, and whether it fails now and then; undefined: it is not. */
+  readonly strictness: { readonly fails: () => boolean } | undefined
+}
+
+/** Chance of a strict type to fail, in runs in which it does. */
+const FAILS = 0.2
+
 /** A plugin inside of a simulated bus: handles the type that all instances apply, and tells what the bus says of itself. */
 export function witness(
   world: World,
@@ -23,9 +32,10 @@ export function witness(
   traffic: Traffic,
   clocks: WallClocks,
   host: string,
-  retryDelayMs: number,
+  { retryDelayMs, strictness }: WitnessOptions,
 ): Plugin {
   const progress = new Map<string, number>()
+  const random = strictness && world.random.fork()
   return {
     name: 'witness',
     apply(kernel) {
@@ -33,11 +43,19 @@ export function witness(
         const ahead = Number(message.version?.slice(0, 13)) - clocks.latest(host)
         if (ahead > MAX_AHEAD_MS) world.violate('nothing is handled ahead of time', `${message.messageId} at ${host}`)
         handled(world, ledger, host, message)
+        const publication = ledger.publications.get(message.messageId)
+        // When a clock is set right, what was put aside until its time is not looked at at once.
+        if (publication && !clocks.astray) traffic.handled(host, publication, copyOf(message))
       }
       kernel.messageType(APPLIED_TYPE, {
         schema: { type: 'object', required: ['key', 'value'], properties: { key: { type: 'string' }, value: true } },
         orderingKey: ({ key }) => key,
+        ...(strictness && { order: 'strict' }),
         apply: (messages) => {
+          if (strictness?.fails() && random?.chance(FAILS)) {
+            for (const { messageId } of messages) ledger.refused('@self', messageId, true)
+            throw new Error('it has no time for this')
+          }
           for (const message of messages) applied(message)
         },
       })
@@ -45,13 +63,15 @@ export function witness(
         if (type !== APPLIED_TYPE) for (const message of messages) applied(message)
       })
       const { life } = ledger.facts(host)
+      // What still comes in on connections that are being closed changes nothing for the life that comes after.
+      const isOver = () => ledger.facts(host).life !== life
       kernel.hooks.settled.tap(({ recipient, message }) => {
-        // What still comes in on a closing connection changes nothing for those who come after.
-        if (ledger.facts(host).life !== life) return
+        if (isOver()) return
         progress.set(recipient.name, world.now)
         traffic.done(host, hostOf(recipient.name), copyOf(message))
       })
       kernel.hooks.republish.tap((due) => {
+        if (isOver()) return
         for (const one of due) {
           const quiet = world.now - (progress.get(one.recipient.name) ?? Number.NEGATIVE_INFINITY)
           if (one.cause === 'silence' && quiet < retryDelayMs) {
