@@ -50,13 +50,16 @@ export function withoutUnmatched(
   return withMembers(left, members, left.floor)
 }
 
-/** The same entry when it has these; undefined when there is nobody left. */
+/** The same entry when it has these. When there is nobody left: a tombstone of the whole write that they had replaced, if that counts still. */
 function withMembers(
   entry: Extract<StateEntry, { shape: 'weights' }>,
   members: readonly WeightedMember[],
   floor: string,
 ): StateEntry | undefined {
   if (members.length === entry.members.length && floor === entry.floor) return entry
-  if (members.length === 0) return undefined
+  if (members.length === 0) {
+    const { space, key } = entry
+    return floor === '' ? undefined : { space, key, shape: 'tombstone', version: floor }
+  }
   return { ...entry, members, floor, version: members.map(({ version }) => version).reduce(later) }
 }

@@ -159,6 +159,18 @@ export const comparingCases: Readonly<Record<string, TryingState>> = {
     for (const entry of entries) assert.deepEqual(await trial.read(entry.key), entry)
   },
 
+  async 'remembers a deletion for some only when it forgets the members that came after it'(trial) {
+    const backend = await trial.open()
+    const gone = { ...deleted('k', 1), version: `${at(1)}@` }
+    await trial.joinEach(gone, weights('k', 2, { a: null }))
+    assert.equal(await backend.purgeTombstones(at(3), 100), 1)
+    assert.deepEqual(await trial.read('k'), gone)
+    await trial.join(value('k', 0))
+    assert.deepEqual(await trial.read('k'), gone)
+    assert.deepEqual({ ...backend.statistics(), bytes: 0 }, { keys: 0, tombstones: 1, bytes: 0 })
+    assert.equal(await backend.purgeTombstones(at(3), 100), 0)
+  },
+
   async 'forgets no more than it may at a time'(trial) {
     const backend = await trial.open()
     await trial.join(

@@ -23,6 +23,12 @@ describe('what an entry remembers of things gone', () => {
     expect(isForSome(forSome(deleted('k', 1)).version)).to.equal(true)
     expect(withoutTombstones(forSome(deleted('k', 1)), at(5))).to.deep.equal(forSome(deleted('k', 1)))
   })
+
+  it('leaves the deletion for some only that members had replaced, when these are forgotten', () => {
+    const entry = { ...members(['a', 4, null]), floor: `${at(2)}@` } as StateEntry
+    expect(withoutTombstones(entry, at(5))).to.deep.equal(forSome(deleted('k', 2)))
+    expect(withoutTombstones(floored(members(['a', 4, null]), 2), at(5))).to.equal(undefined)
+  })
 })
 
 describe('what may stay of an entry of somebody who was away', () => {
