@@ -1,5 +1,6 @@
 import {
   type Kernel,
+  type Link,
   type Plugin,
   type Recipient,
   SlipstreamError,
@@ -73,14 +74,30 @@ function connections(kernel: Kernel) {
     const { recipient: _, oldestPendingAt, ...sums } = ledger.get(name) ?? {}
     const about = { id: name, name, role, tags: [...tags], durable, subscription: narrowed(subscription) }
     const caughtUpAt = isoTime(kernel.find('catchUp')?.completedAt(name))
-    const { address, level } = links.get(recipient) ?? {}
-    const seen = { address, level, lastSeenAt: isoTime(recipient.lastSeenAt), caughtUpAt }
+    const link = links.get(recipient)
+    const seen = {
+      address: link?.address,
+      level: link?.level,
+      differingTypes: differingTypes(kernel, link),
+      lastSeenAt: isoTime(recipient.lastSeenAt),
+      caughtUpAt,
+    }
     const clock = { clockSkewSeconds: clockAheadMs === undefined ? undefined : clockAheadMs / 1000 }
     const state = { state: connected ? 'linked' : 'away', connected, ...seen }
     const figures = { inFlight, deferred, backlog: pending, oldestPendingAt: isoTime(oldestPendingAt), sums }
     const openTypes = circuits.filter((circuit) => circuit.recipient === recipient).map((one) => openType(kernel, one))
     return { ...about, ...state, ...clock, ...figures, ...dialling(recipient), openTypes }
   })
+}
+
+/** Types that the other end of a linked connection knows by another schema: what fits here may be refused there. */
+function differingTypes(kernel: Kernel, link: Link | undefined): readonly string[] | undefined {
+  const there = link?.hello.types
+  if (!there) return undefined
+  const schemaOf = (digest: string) => digest.split(' ').at(-1)
+  return Object.entries(kernel.typeDigests())
+    .filter(([type, digest]) => there[type] !== undefined && schemaOf(there[type]) !== schemaOf(digest))
+    .map(([type]) => type)
 }
 
 /** Names of types, and how much else: keys and tags may be somebody's data. */

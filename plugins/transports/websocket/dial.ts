@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { WebSocket } from 'ws'
-import { type Introduction, type PeerSettings, problemOf, SUBPROTOCOLS } from '../../../core/index.ts'
+import { type Introduction, type Level, type PeerSettings, problemOf, SUBPROTOCOLS } from '../../../core/index.ts'
 import { type Surroundings, WebSocketConnection } from './connection.ts'
 import { readHeaders, writeQuery } from './handshake.ts'
 import { FRAME_LIMITS, HANDSHAKE_TIMEOUT_MS, MAX_PAYLOAD } from './limits.ts'
@@ -52,7 +52,8 @@ function opened(socket: WebSocket, surroundings: Surroundings) {
       acceptNoSubprotocol(response, surroundings.options.protocols)
       socket.once('open', () => {
         try {
-          const introduced = { remote: readHeaders(response.headers), level: levelOf(socket.protocol) }
+          const remote = readHeaders(response.headers)
+          const introduced = { remote, level: levelSpoken(socket.protocol, remote) }
           resolve(new WebSocketConnection(socket, response.socket, introduced, surroundings))
         } catch (error) {
           abandon(error)
@@ -69,6 +70,11 @@ function opened(socket: WebSocket, surroundings: Surroundings) {
  */
 function acceptNoSubprotocol({ headers }: IncomingMessage, protocols: readonly string[]): void {
   if (protocols.includes(SUBPROTOCOLS.plain)) headers['sec-websocket-protocol'] ??= SUBPROTOCOLS.plain
+}
+
+/** Servers that know of no subprotocols may pick the first name unread: whoever speaks the linked level says who it is as well. */
+function levelSpoken(subprotocol: string, { instanceId }: Introduction): Level {
+  return instanceId === undefined ? 'plain' : levelOf(subprotocol)
 }
 
 /** Abandons when a signal says so, and at the deadline, which also holds for an answer that trickles in. */

@@ -1,4 +1,6 @@
+import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
+import { build } from 'esbuild'
 import fc from 'fast-check'
 import type { FrameEvents, Lane } from '../../../core/protocol/codec.ts'
 import { FULL_FRAME_BYTES, MAX_LINES, PLAIN_WINDOW } from '../../../core/protocol/limits.ts'
@@ -179,6 +181,40 @@ describe('a linked connection', () => {
     )
   })
 
+  it('takes for acknowledged what the other end has had, and nothing else, however frames are lost, doubled and overtaken', () => {
+    /** Which of the frames that were sent arrive, in which order: the index of one that there is not is a loss. */
+    const fate = fc.array(fc.nat(12), { maxLength: 20 })
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 5 }), { maxLength: 10 }), fate, fate, (turns, way, back) => {
+        const [here, there] = [end(), end('gcp-1', false)]
+        let count = 0
+        const frames = turns.flatMap((messages) => {
+          for (let at = 0; at < messages; at++) here.codec.deliver(message(`m-${count++}`, `{"n":${count - 1}}`))
+          return here.endTurn()
+        })
+        const had = new Set<string>()
+        const answers = way.flatMap((at) => {
+          for (const [kind, number, , text] of hand(there, frames[at]?.frame ?? '') as [
+            string,
+            number,
+            string,
+            string,
+          ][]) {
+            if (kind !== 'message') continue
+            had.add(`m-${(JSON.parse(text) as { n: number }).n}`)
+            there.codec.acknowledge(durable(number))
+          }
+          return there.endTurn()
+        })
+        const acknowledged = back
+          .flatMap((at) => hand(here, answers[at]?.frame ?? '') as [string, string][])
+          .map(([, id]) => id)
+        expect(new Set(acknowledged).size).to.equal(acknowledged.length)
+        expect([...had]).to.include.members(acknowledged)
+      }),
+    )
+  })
+
   it('puts so many lines into a frame at most', () => {
     const { codec, endTurn } = end()
     for (let count = 0; count <= MAX_LINES; count++) codec.say('', 'bulk')
@@ -193,6 +229,22 @@ describe('a linked connection', () => {
     codec.flush()
     expect(codec.waitingBytes).to.equal(0)
     expect(endTurn()).to.have.length(2)
+  })
+})
+
+describe('the codec of the linked level', () => {
+  it('runs in a browser: it needs nothing of Node', async () => {
+    const entry = fileURLToPath(new URL('../../../core/protocol/linked.ts', import.meta.url))
+    const { outputFiles } = await build({
+      entryPoints: [entry],
+      bundle: true,
+      platform: 'browser',
+      format: 'esm',
+      write: false,
+    })
+    expect(outputFiles[0]?.text)
+      .to.include('LinkedCodec')
+      .and.not.match(/\b(Buffer|process|require|node:)\b/)
   })
 })
 

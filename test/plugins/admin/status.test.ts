@@ -7,7 +7,8 @@ import { hello } from '../../../plugins/messages/hello.ts'
 import { nack } from '../../../plugins/messages/nack.ts'
 import { subscribe } from '../../../plugins/messages/subscribe.ts'
 import { memoryState } from '../../../plugins/state/memory.ts'
-import { closeAll, eventually, publish, startBus } from './support.ts'
+import { introduction } from '../../support/memory-pair.ts'
+import { addressOf, ask, closeAll, eventually, makeBus, publish, startBus } from './support.ts'
 
 interface Line {
   readonly name: string
@@ -74,6 +75,25 @@ describe('status-api', () => {
     client.close()
     await eventually(async () => !JSON.stringify(await line()).includes('"connected":true'))
     expect(await line()).to.deep.equal({ ...constant, state: 'away', connected: false, inFlight: 0 })
+  })
+
+  it('says of a linked connection which types have another schema there', async () => {
+    const { bus, network, kernel } = makeBus({ plugins: [statusApi(), hello()] })
+    await bus.start()
+    const { SK = '' } = kernel().typeDigests()
+    const connection = network.dial(
+      { url: 'memory://bus' },
+      introduction({ instanceId: 'gcp-1', role: 'instance' }),
+      'linked',
+    )
+    connection.handle({ frame: () => {}, closed: () => {} })
+    connection.send(`H {"types":{"SK":"0.9.0 ${SK.split(' ')[1]}","ACK":"1.0.0 0000000000000000","SA":"1.0.0 0"}}`)
+    const line = async () => {
+      const { items } = (await ask(addressOf(kernel()), '/api/v1/connections')).body as { items: readonly Line[] }
+      return items.find(({ name }) => name === 'gcp-1') as Line & { level: string; differingTypes?: readonly string[] }
+    }
+    await eventually(async () => (await line())?.differingTypes !== undefined)
+    expect(await line()).to.deep.include({ level: 'linked', differingTypes: ['ACK'] })
   })
 
   it('says what a client wants of what is for it: types by name, of all else how many', async () => {

@@ -66,7 +66,7 @@ export function makeBus({ first = [], plugins = [], settings = {}, store = memor
       kernel = given
     },
   }
-  const basis = [store, setKey(), ack(), path(), network.plugin('memory://bus')]
+  const basis = [store, setKey(), ack(), path(), network.plugin('memory://bus', 'linked')]
   const bus = createBus({
     plugins: [...first, ...basis, http(), ...plugins, spy],
     settings: { instanceId: 'aws-1', adminPort: 0, drainTimeoutMs: 500, ...settings },

@@ -190,6 +190,15 @@ describe('websocket: who is let in', () => {
       .and.not.include('none')
   })
 
+  it('speaks plainly with a listener that picks the first subprotocol unread', async () => {
+    const server = new WebSocketServer({ port: 0 })
+    closeLater(() => server.close())
+    await once(server, 'listening')
+    const dialled = await dial(transport(), `ws://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    expect(dialled.connection.level).to.equal('plain')
+    expect([...server.clients][0]?.protocol).to.equal('slipstream.v2')
+  })
+
   it('lets frames of a megabyte in on the linked level, and of little more than a message on the plain one', async () => {
     const { url, next } = await listening()
     for (const [protocol, bytes] of [
