@@ -47,7 +47,12 @@ export async function listen(options: ListenOptions): Promise<void> {
     if (printed >= count) end(client)
   }
   const client = await connect({ url, name, tags, onMessage })
-  await narrow(client, options)
+  try {
+    await narrow(client, options)
+  } catch (error) {
+    // What waited for the name may be all that is wanted, and comes before the instance has taken note.
+    if (!ending) throw error
+  }
   say(`Listening at ${url}${name === undefined ? '' : ` as ${name}`}. ^C ends it.`)
   void signalled.then(() => end(client))
   const closed = await client.closed

@@ -1,4 +1,7 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
+import { WebSocketServer } from 'ws'
 import { Desk, type Instance } from './support.ts'
 
 describe('slipstream listen', () => {
@@ -82,6 +85,18 @@ describe('slipstream listen', () => {
     await send('SK', '--key', 'k', '--value', '2')
     const second = await listen('--name', 'reader', '--count', '1')
     expect((await second.ended).stdout).to.equal('SK  k  2\n')
+  })
+
+  it('is done when all that it wants comes before the instance has taken note of it', async () => {
+    const server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
+    server.on('connection', (socket) => {
+      socket.once('message', () => socket.send('{"type":"SK","messageId":"m-1","key":"k","value":1}'))
+    })
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const ended = await desk.run(['listen', '--name', 'reader', '--count', '1', '--url', `ws://127.0.0.1:${port}`])
+    server.close()
+    expect(ended).to.include({ code: 0, stdout: 'SK  k  1\n' })
   })
 
   it('does not acknowledge, under a name, what nobody took from its output', async () => {
