@@ -1,7 +1,7 @@
 /** `slipstream/client` for Node, where sockets come from the package `ws` and the token goes in a header. */
-import { WebSocket } from 'ws'
 import { Client } from './client.ts'
 import { diallingWith } from './index.ts'
+import { NodeSocket } from './node-socket.ts'
 import type { ClientOptions } from './options.ts'
 import type { Dialling } from './socket.ts'
 
@@ -9,11 +9,7 @@ export * from './index.ts'
 
 const dialling: Dialling = {
   bearsToken: true,
-  open: (url, protocols, token) =>
-    new WebSocket(url, protocols, {
-      perMessageDeflate: false,
-      ...(token !== undefined && { headers: { Authorization: `Bearer ${token}` } }),
-    }),
+  open: (url, protocols, token) => new NodeSocket(url, protocols, token),
 }
 
 /**
