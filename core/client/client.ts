@@ -1,3 +1,4 @@
+import { SUBPROTOCOLS } from '../protocol/limits.ts'
 import { member } from '../protocol/text.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
 import { ClientClock } from './clock.ts'
@@ -7,15 +8,16 @@ import { ClientError, clientError } from './errors.ts'
 import { type ClientEvents, Events, type Listener } from './events.ts'
 import { type Filter, union } from './filter.ts'
 import { Inbox } from './inbox.ts'
+import { LinkedWire } from './linked.ts'
 import type { Message, TypedBody } from './message.ts'
 import { type ClientOptions, type Resolved, resolveOptions } from './options.ts'
 import type { Receipt } from './pending.ts'
-import { PLAIN, PlainWire } from './plain.ts'
+import { PlainWire } from './plain.ts'
 import { Publisher } from './publisher.ts'
 import { type Reading, type RequestOptions, Requests } from './requests.ts'
 import type { Dialling, SocketLike } from './socket.ts'
 import { type SubscribeOptions, Subscription } from './subscription.ts'
-import type { Acknowledged, Refused, Wire } from './wire.ts'
+import type { Acknowledged, Refused, Wire, WireHandlers } from './wire.ts'
 
 /** The longest that a command may be allowed to take, in milliseconds. */
 const MAX_RUNNING_MS = 600_000
@@ -74,7 +76,7 @@ export class Client {
     this.#connector = new Connector({
       options: resolved,
       dialling,
-      protocols: [PLAIN],
+      protocols: [SUBPROTOCOLS.linked, SUBPROTOCOLS.plain],
       events: this.#events,
       opened: (socket, at, token) => this.#opened(socket, at, token),
       frame: (text) => this.#wire?.read(text),
@@ -261,11 +263,27 @@ export class Client {
 
   #opened(socket: SocketLike, url: string, token: string | undefined): void {
     this.#url = url
-    this.#wire = new PlainWire((frame) => socket.send(frame), {
+    const send = (frame: string) => socket.send(frame)
+    const { name } = this.#options
+    const isLinked = socket.protocol === SUBPROTOCOLS.linked
+    const handlers = this.#handlers()
+    this.#wire = isLinked
+      ? new LinkedWire({ runtime: this.#runtime, name, send }, handlers)
+      : new PlainWire(send, handlers)
+    this.#wire.start(token)
+    this.#inbox.attach(this.#wire)
+    this.#narrow()
+    if (this.#clock.isSet) this.#attach()
+    else this.#patience = this.#runtime.after(HELLO_PATIENCE_MS, () => this.#attach())
+  }
+
+  #handlers(): WireHandlers {
+    return {
       acknowledged: (answer) => this.#acknowledged(answer),
       refused: (answer) => this.#refused(answer),
       replied: (reply) => this.#requests.replied(reply),
       greeted: (instanceId, time) => this.#greeted(instanceId, time),
+      granted: () => this.#publisher.granted(),
       message: (message) => {
         const version = message.string('version')
         if (version !== undefined) this.#clock.observe(version)
@@ -273,19 +291,14 @@ export class Client {
       },
       unreadable: (problem) =>
         this.#events.emit('error', new ClientError('INVALID_JSON', `The instance sent ${problem}.`)),
-    })
-    if (token !== undefined) this.#wire.hello(token)
-    this.#inbox.attach(this.#wire)
-    this.#narrow()
-    if (this.#clock.isSet) this.#attach()
-    else this.#patience = this.#runtime.after(HELLO_PATIENCE_MS, () => this.#attach())
+    }
   }
 
   #greeted(instanceId: string | undefined, time: number | undefined): void {
     this.#instanceId = instanceId ?? this.#instanceId
     this.#connector.alive()
     if (time !== undefined) this.#clock.told(time)
-    this.#attach()
+    if (this.#clock.isSet) this.#attach()
   }
 
   /** Connected, and the time is known or will not be told. */
@@ -297,7 +310,7 @@ export class Client {
     this.#clock.trust()
     this.#publisher.attach(wire)
     this.#requests.attach(wire)
-    this.#events.emit('connected', { url: this.#url, instanceId: this.#instanceId })
+    this.#events.emit('connected', { url: this.#url, instanceId: this.#instanceId, level: wire.level })
   }
 
   #detach(): void {
@@ -350,6 +363,7 @@ export class Client {
     this.#requests.end(reason)
     for (const subscription of [...this.#subscriptions]) subscription.abandon(error)
     this.#subscriptions.clear()
+    this.#wire?.flush()
     this.#detach()
     this.#connector.close()
     await this.#options.outbox?.close()

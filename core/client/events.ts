@@ -1,9 +1,10 @@
+import type { Level } from '../protocol/limits.ts'
 import type { ClientError } from './errors.ts'
 
 /** What a client tells of itself, by the name of the event. */
 export interface ClientEvents {
-  /** Linked: what waits is sent. `instanceId` is undefined where the instance does not say it. */
-  connected: { readonly url: string; readonly instanceId: string | undefined }
+  /** What waits is sent. `instanceId` is undefined where the instance does not say it; `level` is that of the protocol. */
+  connected: { readonly url: string; readonly instanceId: string | undefined; readonly level: Level }
   /** The link is gone. What was not acknowledged waits for the next one. */
   disconnected: { readonly url: string; readonly code: number; readonly reason: string }
   /** The next attempt comes after so many milliseconds. */

@@ -5,7 +5,7 @@ import { HandedMessage, type Verdict } from './message.ts'
 import type { ReceivedMessage } from './received.ts'
 import type { Seen } from './seen.ts'
 import type { Subscription } from './subscription.ts'
-import type { OwnRefusal, Wire } from './wire.ts'
+import type { Answerable, OwnRefusal, Wire } from './wire.ts'
 
 /**
  * What is not handled by then is given back for a moment: an instance waits 5 s for a word by default, and takes a client that
@@ -36,7 +36,7 @@ export interface InboxContext {
 
 /** A message that this connection has brought and that is not answered. */
 interface Unanswered {
-  readonly messageId: string
+  readonly message: Answerable
   readonly since: number
 }
 
@@ -64,15 +64,21 @@ export class Inbox {
 
   receive(received: ReceivedMessage): void {
     const { subscriptions, seen } = this.#context
-    const messageId = received.string('messageId') ?? ''
+    const { number } = received
+    const message = { messageId: received.string('messageId') ?? '', number }
+    const wire = this.#wire
     const all = subscriptions()
     const wanting = all.filter(({ filter }) => fits(filter, received.body))
-    if (all.length === 0) this.#refuse(messageId, NOBODY_YET)
-    else if (wanting.length === 0) this.#acknowledge(messageId)
+    if (all.length === 0) this.#refuse(message, NOBODY_YET)
+    else if (wanting.length === 0) this.#acknowledge(message)
     else {
+      const { messageId } = message
       const key = messageKey({ clusterGroupId: received.string('clusterGroupId'), messageId })
-      this.#await(key, messageId)
-      const isMine = seen.claim(key, this, (verdict) => this.#answer(key, messageId, verdict))
+      this.#await(key, message)
+      const isMine = seen.claim(key, this, (verdict) => {
+        // On another connection its number is that of another message; there it comes again.
+        if (wire === this.#wire) this.#answer(key, message, verdict)
+      })
       if (isMine) this.#handOut(received, wanting, (verdict) => seen.settle(key, verdict))
     }
   }
@@ -95,23 +101,23 @@ export class Inbox {
     }
   }
 
-  #answer(key: string, messageId: string, verdict: Verdict): void {
+  #answer(key: string, message: Answerable, verdict: Verdict): void {
     this.#unanswered.delete(key)
-    if (verdict.kept) this.#acknowledge(messageId)
-    else this.#refuse(messageId, refusalOf(verdict))
+    if (verdict.kept) this.#acknowledge(message)
+    else this.#refuse(message, refusalOf(verdict))
   }
 
-  #acknowledge(messageId: string): void {
-    if (this.#context.acknowledges) this.#wire?.acknowledge(messageId)
+  #acknowledge(message: Answerable): void {
+    if (this.#context.acknowledges) this.#wire?.acknowledge(message)
   }
 
-  #refuse(messageId: string, refusal: OwnRefusal): void {
-    if (this.#context.acknowledges) this.#wire?.refuse(messageId, refusal)
+  #refuse(message: Answerable, refusal: OwnRefusal): void {
+    if (this.#context.acknowledges) this.#wire?.refuse(message, refusal)
   }
 
-  #await(key: string, messageId: string): void {
+  #await(key: string, message: Answerable): void {
     if (!this.#context.acknowledges) return
-    this.#unanswered.set(key, { messageId, since: this.#context.runtime.monotonic() })
+    this.#unanswered.set(key, { message, since: this.#context.runtime.monotonic() })
     this.#timer ??= this.#context.runtime.after(PATIENCE_MS, () => this.#giveBack())
   }
 
@@ -119,13 +125,13 @@ export class Inbox {
     const { runtime } = this.#context
     const now = runtime.monotonic()
     this.#timer = undefined
-    for (const [key, { messageId, since }] of this.#unanswered) {
+    for (const [key, { message, since }] of this.#unanswered) {
       if (now - since < PATIENCE_MS) {
         this.#timer = runtime.after(since + PATIENCE_MS - now, () => this.#giveBack())
         return
       }
       this.#unanswered.delete(key)
-      this.#refuse(messageId, STILL_HANDLED)
+      this.#refuse(message, STILL_HANDLED)
     }
   }
 }

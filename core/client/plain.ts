@@ -1,11 +1,14 @@
-import { ReceivedMessage } from './received.ts'
-import type { OwnRefusal, Wire, WireFilter, WireHandlers } from './wire.ts'
+import type { Window } from '../protocol/limits.ts'
+import { type ReceivedMessage, readReceived } from './received.ts'
+import type { Answerable, OwnRefusal, Wire, WireFilter, WireHandlers } from './wire.ts'
 
-/** The subprotocol of the plain level. */
-export const PLAIN = 'slipstream.v1'
+/** The instance bounds what it takes by not reading on, and by `BUSY`. */
+const NO_WINDOW: Window = { messages: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY }
 
 /** The plain level: each frame is one JSON object. */
 export class PlainWire implements Wire {
+  readonly level = 'plain'
+  readonly window = NO_WINDOW
   readonly #send: (frame: string) => void
   readonly #handlers: WireHandlers
 
@@ -14,71 +17,70 @@ export class PlainWire implements Wire {
     this.#handlers = handlers
   }
 
-  hello(token: string): void {
-    this.#send(JSON.stringify({ type: 'HELLO', token, tags: [] }))
+  start(token: string | undefined): void {
+    if (token !== undefined) this.#send(JSON.stringify({ type: 'HELLO', token, tags: [] }))
   }
 
-  send(text: string): void {
+  publish(_messageId: string, text: string): void {
     this.#send(text)
   }
 
-  acknowledge(messageId: string): void {
+  ask(_messageId: string, text: string): void {
+    this.#send(text)
+  }
+
+  acknowledge({ messageId }: Answerable): void {
     this.#send(`{"type":"ACK","messageId":"${messageId}"}`)
   }
 
-  refuse(messageId: string, refusal: OwnRefusal): void {
+  refuse({ messageId }: Answerable, refusal: OwnRefusal): void {
     this.#send(JSON.stringify({ type: 'NACK', messageId, ...refusal }))
   }
 
   subscribe(messageId: string, filter: WireFilter): void {
-    this.#send(JSON.stringify({ type: 'SUBSCRIBE', messageId, ...filter }))
+    this.#send(printSubscribe(messageId, filter))
   }
 
   read(frame: string): void {
-    const received = readFrame(frame)
-    if (!received) this.#handlers.unreadable('a frame that is no JSON object')
-    else this.#tell(received)
+    const received = readReceived(frame)
+    if (received) tell(received, this.#handlers)
+    else this.#handlers.unreadable('a frame that is no JSON object')
   }
 
-  #tell(received: ReceivedMessage): void {
-    const { body } = received
-    if (body.type === 'ACK') this.#acknowledged(received)
-    else if (body.type === 'NACK') this.#refused(received)
-    else if (body.type === 'REPLY') this.#handlers.replied(received)
-    else if (body.type === 'HELLO') {
-      this.#handlers.greeted(received.string('instanceId'), typeof body.time === 'number' ? body.time : undefined)
-    } else this.#handlers.message(received)
-  }
-
-  #acknowledged(received: ReceivedMessage): void {
-    const { status, recipients } = received.body
-    this.#handlers.acknowledged({
-      messageId: received.string('messageId') ?? '',
-      status: status === 'duplicate' ? 'duplicate' : 'stored',
-      recipients: typeof recipients === 'number' ? recipients : 0,
-      instanceId: received.string('sourceInstanceId'),
-    })
-  }
-
-  #refused(received: ReceivedMessage): void {
-    const { retryable, retryAfterMs } = received.body
-    this.#handlers.refused({
-      messageId: received.string('messageId'),
-      code: received.string('code') ?? 'INTERNAL',
-      reason: received.string('reason') ?? '',
-      retryable: retryable === true,
-      retryAfterMs: typeof retryAfterMs === 'number' ? retryAfterMs : undefined,
-    })
-  }
+  flush(): void {}
 }
 
-function readFrame(text: string): ReceivedMessage | undefined {
-  try {
-    const body: unknown = JSON.parse(text)
-    return typeof body === 'object' && body !== null
-      ? new ReceivedMessage(text, body as Record<string, unknown>)
-      : undefined
-  } catch {
-    return undefined
-  }
+export function printSubscribe(messageId: string, filter: WireFilter): string {
+  return JSON.stringify({ type: 'SUBSCRIBE', messageId, ...filter })
+}
+
+/** Says what an object of the plain level is. */
+export function tell(received: ReceivedMessage, handlers: WireHandlers): void {
+  const { type, time } = received.body
+  if (type === 'ACK') acknowledged(received, handlers)
+  else if (type === 'NACK') refused(received, handlers)
+  else if (type === 'REPLY') handlers.replied(received)
+  else if (type !== 'HELLO') handlers.message(received)
+  else handlers.greeted(received.string('instanceId'), typeof time === 'number' ? time : undefined)
+}
+
+function acknowledged(received: ReceivedMessage, handlers: WireHandlers): void {
+  const { status, recipients } = received.body
+  handlers.acknowledged({
+    messageId: received.string('messageId') ?? '',
+    status: status === 'duplicate' ? 'duplicate' : 'stored',
+    recipients: typeof recipients === 'number' ? recipients : 0,
+    instanceId: received.string('sourceInstanceId'),
+  })
+}
+
+function refused(received: ReceivedMessage, handlers: WireHandlers): void {
+  const { retryable, retryAfterMs } = received.body
+  handlers.refused({
+    messageId: received.string('messageId'),
+    code: received.string('code') ?? 'INTERNAL',
+    reason: received.string('reason') ?? '',
+    retryable: retryable === true,
+    retryAfterMs: typeof retryAfterMs === 'number' ? retryAfterMs : undefined,
+  })
 }

@@ -45,6 +45,7 @@ export class Publisher {
   #pause: Timer | undefined
   #wire: Wire | undefined
   #inFlight = 0
+  #inFlightSize = 0
   #characters = 0
   #places = 0
   #isOpen: boolean
@@ -119,7 +120,13 @@ export class Publisher {
     this.#refused = []
     this.#keys.clear()
     this.#inFlight = 0
+    this.#inFlightSize = 0
     for (const pending of this.#pending.values()) pending.rest()
+  }
+
+  /** More may be under way than before. */
+  granted(): void {
+    this.#pump()
   }
 
   acknowledged({ messageId, status, recipients, instanceId }: Acknowledged): void {
@@ -237,14 +244,21 @@ export class Publisher {
   #pump(): void {
     const wire = this.#wire
     if (!wire || this.#pause) return
-    while (this.#inFlight < this.#context.maxInFlight) {
+    while (this.#mayFly(wire)) {
       const pending = this.#unsent.shift()
       if (!pending) return
       if (pending.isSettled || !this.#keys.admits(pending)) continue
       this.#inFlight++
       pending.inFlight = true
-      wire.send(pending.text as string)
+      this.#inFlightSize += pending.head.length
+      wire.publish(pending.messageId, pending.text as string)
     }
+  }
+
+  /** One message always may, however large, unless none may. */
+  #mayFly({ window: { messages, bytes } }: Wire): boolean {
+    if (this.#inFlight === 0) return messages > 0
+    return this.#inFlight < Math.min(messages, this.#context.maxInFlight) && this.#inFlightSize < bytes
   }
 
   /** It goes again: when the instance takes messages again, or, if it is about this one alone, when that has waited. */
@@ -273,8 +287,10 @@ export class Publisher {
   }
 
   #landed(pending: Pending): void {
-    if (pending.inFlight) this.#inFlight--
+    if (!pending.inFlight) return
     pending.inFlight = false
+    this.#inFlight--
+    this.#inFlightSize -= pending.head.length
   }
 
   #settle(pending: Pending, tell: Parameters<Pending['settle']>[0]): void {

@@ -138,7 +138,7 @@ export class Requests {
 
   #send(request: Request): void {
     const left = Math.ceil(request.deadline - this.#runtime.monotonic())
-    if (left > 0) this.#wire?.send(request.write(request.id, left))
+    if (left > 0) this.#wire?.ask(request.id, request.write(request.id, left))
   }
 
   #settle(request: Request, error: unknown, reading?: Reading): void {

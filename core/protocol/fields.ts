@@ -5,7 +5,7 @@ export const HOP_FIELDS: ReadonlySet<string> = new Set(['sourceInstanceId', 'mes
 export const ORIGIN_FIELDS: ReadonlySet<string> = new Set(['originInstanceId', 'originSequence'])
 
 /** What the bus may add to a message: not part of what its publisher wrote. */
-export const BUS_FIELDS: ReadonlySet<string> = new Set([
+export const BUS_FIELDS: ReadonlySet<string> = /* @__PURE__ */ new Set([
   ...HOP_FIELDS,
   ...ORIGIN_FIELDS,
   'messageId',
@@ -28,7 +28,7 @@ export const MAX_PRIORITY = 9
 export const DEFAULT_PRIORITY = 4
 
 /** The members that a publisher may set on any message, as properties of a JSON Schema. */
-export const envelopeProperties = Object.freeze({
+export const envelopeProperties = /* @__PURE__ */ Object.freeze({
   type: { type: 'string', pattern: '^[A-Za-z0-9._:/-]{1,64}$' },
   messageId: { type: 'string', pattern: ID_PATTERN },
   clusterGroupId: { type: 'string', pattern: ID_PATTERN },
@@ -44,7 +44,7 @@ export const envelopeProperties = Object.freeze({
 })
 
 /** Members that are the bus's own: named here so that a type that forbids further members does not forbid these. */
-export const toleratedProperties = Object.freeze({
+export const toleratedProperties = /* @__PURE__ */ Object.freeze({
   originInstanceId: {},
   originSequence: {},
   sourceInstanceId: {},

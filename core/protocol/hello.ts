@@ -24,11 +24,12 @@ export interface Hello {
 export const MAX_HOPS = 16
 
 const MAX_ENTRIES = 1_024
-const text = (maxLength: number) => ({ type: 'string', minLength: 1, maxLength })
+// What a bundler may leave out of a browser says so.
+const text = /* @__NO_SIDE_EFFECTS__ */ (maxLength: number) => ({ type: 'string', minLength: 1, maxLength })
 const id = { type: 'string', pattern: ID_PATTERN }
 
 /** JSON Schema of what follows `H`. `readHello` holds to it by hand: a browser brings no compiler of schemas. */
-export const helloSchema = Object.freeze({
+export const helloSchema = /* @__PURE__ */ Object.freeze({
   type: 'object',
   properties: {
     instanceId: id,

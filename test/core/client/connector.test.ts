@@ -39,7 +39,7 @@ describe('the connection', () => {
     expect(client).to.include({ isConnected: false, instanceId: undefined })
     void client.close()
     const [connected, disconnected, reconnecting] = told as Record<string, unknown>[]
-    expect(connected).to.deep.equal({ name: 'connected', url: 'ws://one', instanceId: 'fake' })
+    expect(connected).to.deep.equal({ name: 'connected', url: 'ws://one', instanceId: 'fake', level: 'plain' })
     expect(disconnected).to.deep.equal({ name: 'disconnected', url: 'ws://one', code: 1001, reason: 'going away' })
     expect(reconnecting).to.deep.include({ name: 'reconnecting', url: 'ws://one', attempt: 1 })
   })
