@@ -13,15 +13,18 @@ export class FakeSocket implements SocketLike {
   onclose: Handler = null
   onerror: Handler = null
   readonly url: URL
-  protocol = ''
+  readonly protocols: readonly string[]
+  /** What the instance chose of them. */
+  protocol = 'slipstream.v1'
   /** What the client has sent, oldest first. */
   readonly texts: string[] = []
   /** How the client closed it. */
   closedWith: number | undefined
   isTerminated = false
 
-  constructor(url: string) {
+  constructor(url: string, protocols: readonly string[]) {
     this.url = new URL(url)
+    this.protocols = protocols
   }
 
   send(frame: string): void {
@@ -83,8 +86,8 @@ export class Desk {
     const client = connect(url, {
       runtime: this.runtime,
       WebSocket: class extends FakeSocket {
-        constructor(at: string) {
-          super(at)
+        constructor(at: string, protocols: readonly string[]) {
+          super(at, protocols)
           sockets.push(this)
         }
       },
