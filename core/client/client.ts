@@ -51,7 +51,7 @@ export class Client {
   readonly #publisher: Publisher
   readonly #requests: Requests
   readonly #inbox: Inbox
-  readonly #subscriptions = new Set<Subscription<string>>()
+  #subscriptions: readonly Subscription<string>[] = []
   #wire: Wire | undefined
   #url = ''
   #instanceId: string | undefined
@@ -72,7 +72,7 @@ export class Client {
     this.#publisher = new Publisher({ ...resolved, clock: this.#clock, failed })
     this.#requests = new Requests(runtime, maxPending)
     const acknowledges = name !== undefined && durable
-    this.#inbox = new Inbox({ runtime, seen, acknowledges, subscriptions: () => [...this.#subscriptions] })
+    this.#inbox = new Inbox({ runtime, seen, acknowledges, subscriptions: () => this.#subscriptions })
     this.#connector = new Connector({
       options: resolved,
       dialling,
@@ -185,12 +185,15 @@ export class Client {
       maxQueued: name !== undefined && durable ? undefined : maxQueued,
       failed: (error) => this.#events.emit('error', error),
       ended: () => {
-        if (this.#subscriptions.delete(subscription as unknown as Subscription)) this.#narrow()
+        const rest = this.#subscriptions.filter((other) => (other as unknown) !== subscription)
+        if (rest.length === this.#subscriptions.length) return
+        this.#subscriptions = rest
+        this.#narrow()
       },
     })
     if (this.#closing) subscription.abandon(clientError('SLP_CLIENT_CLOSED', []))
     else {
-      this.#subscriptions.add(subscription as unknown as Subscription)
+      this.#subscriptions = [...this.#subscriptions, subscription as unknown as Subscription]
       this.#narrow()
     }
     if (handler) void subscription.run(handler)
@@ -213,7 +216,7 @@ export class Client {
    */
   async drain({ timeoutMs = 30_000, signal }: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<void> {
     this.#publisher.end(clientError('SLP_CLIENT_CLOSED', []), true)
-    const all = [...this.#subscriptions]
+    const all = this.#subscriptions
     for (const subscription of all) subscription.drain()
     let timer: Timer | undefined
     const late = new Promise<void>((resolve) => {
@@ -326,8 +329,8 @@ export class Client {
   /** Tells the instance what all subscriptions want together. One of a name stays as it is while nobody subscribes. */
   #narrow(): void {
     const { name, durable } = this.#options
-    if (!this.#wire || (this.#subscriptions.size === 0 && name !== undefined && durable)) return
-    const subscriptions = [...this.#subscriptions]
+    if (!this.#wire || (this.#subscriptions.length === 0 && name !== undefined && durable)) return
+    const subscriptions = this.#subscriptions
     const messageId = this.#runtime.id()
     this.#asked = { messageId, subscriptions }
     this.#wire.subscribe(messageId, union(subscriptions.map(({ filter }) => filter)))
@@ -361,12 +364,16 @@ export class Client {
     const reason = error ?? clientError('SLP_CLIENT_CLOSED', [], { retryable: true })
     this.#publisher.end(reason)
     this.#requests.end(reason)
-    for (const subscription of [...this.#subscriptions]) subscription.abandon(error)
-    this.#subscriptions.clear()
+    for (const subscription of this.#subscriptions) subscription.abandon(error)
+    this.#subscriptions = []
     this.#wire?.flush()
     this.#detach()
     this.#connector.close()
-    await this.#options.outbox?.close()
+    try {
+      await this.#options.outbox?.close()
+    } catch (failure) {
+      this.#events.emit('error', failure as Error)
+    }
     this.#events.emit('closed', { error })
   }
 }

@@ -1,5 +1,8 @@
 import type { Runtime, Timer } from '../runtime/runtime.ts'
 
+/** A timer takes no more, in milliseconds: it would ring at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
 /** Something that is given up at a time. */
 export interface Expiring {
   /** By the clock that only grows, in milliseconds; infinity: never. */
@@ -24,7 +27,8 @@ export class Deadlines {
     if (deadline >= this.#due) return
     this.#timer?.cancel()
     this.#due = deadline
-    this.#timer = this.#runtime.after(Math.max(0, deadline - this.#runtime.monotonic()), () => {
+    const waitMs = Math.min(Math.max(0, deadline - this.#runtime.monotonic()), LONGEST_TIMER_MS)
+    this.#timer = this.#runtime.after(waitMs, () => {
       this.#due = Number.POSITIVE_INFINITY
       this.by(this.#look(this.#runtime.monotonic()))
     })

@@ -29,6 +29,13 @@ export class Events {
   }
 
   emit<Name extends keyof ClientEvents>(name: Name, event: ClientEvents[Name]): void {
-    for (const listener of this.#listeners.get(name) ?? []) (listener as Listener<Name>)(event)
+    for (const listener of this.#listeners.get(name) ?? []) {
+      try {
+        ;(listener as Listener<Name>)(event)
+      } catch (error) {
+        // It is the application's, and must not keep the client from going on.
+        void Promise.reject(error)
+      }
+    }
   }
 }

@@ -5,6 +5,8 @@ export interface Ordered {
   /** Its place among all that this client publishes. */
   readonly place: number
   readonly orderingKey: string | undefined
+  /** It is acknowledged, refused or withdrawn. */
+  readonly isSettled: boolean
 }
 
 interface Line<Item> {
@@ -32,7 +34,8 @@ export class KeyOrder<Item extends Ordered> {
     const { orderingKey } = item
     const line = orderingKey === undefined ? undefined : this.#lines.get(orderingKey)
     if (orderingKey === undefined || line?.owner !== item) return undefined
-    const next = line.waiting.shift()
+    let next = line.waiting.shift()
+    while (next?.isSettled) next = line.waiting.shift()
     if (next) line.owner = next
     else this.#lines.delete(orderingKey)
     return next

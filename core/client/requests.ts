@@ -46,6 +46,8 @@ export interface Finding<Value = unknown> {
 /** Refusals after which it is worth asking again. */
 const ASK_AGAIN: ReadonlySet<string> = new Set(['BUSY', 'STORE_UNAVAILABLE', 'CLOCK_SKEW'])
 const ASK_AGAIN_AFTER_MS = 250
+/** An instance takes no longer time limits, in milliseconds. */
+const MAX_TIMEOUT_MS = 60_000
 
 interface Request extends Expiring {
   /** Writes the frame, with the time that is left. */
@@ -137,7 +139,7 @@ export class Requests {
   }
 
   #send(request: Request): void {
-    const left = Math.ceil(request.deadline - this.#runtime.monotonic())
+    const left = Math.min(Math.ceil(request.deadline - this.#runtime.monotonic()), MAX_TIMEOUT_MS)
     if (left > 0) this.#wire?.ask(request.id, request.write(request.id, left))
   }
 

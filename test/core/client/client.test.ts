@@ -144,7 +144,7 @@ for (const level of ['linked', 'plain'] as const)
 
     it('has each message stored once and hears each once, while connections break all the time', async () => {
       const COUNT = 400
-      const bus = await start({ settings: { retryDelayMs: 100 } })
+      const bus = await start()
       const ledger = await connectRaw(bus, { name: 'ledger' })
       const [near, far] = [await Tunnel.to(bus.url), await Tunnel.to(bus.url)]
       tunnels.push(near, far)
@@ -163,7 +163,10 @@ for (const level of ['linked', 'plain'] as const)
       await eventually(() => heard.length >= COUNT, 10_000)
       await eventually(() => bus.bus.recipients().every(({ pending }) => pending === 0), 10_000)
       expect([...heard].sort()).to.deep.equal([...ids].sort())
-      const stored = ledger.frames.filter(({ body }) => isDelivery(body)).map(({ body }) => body.messageId as string)
-      expect([...stored].sort()).to.deep.equal([...ids].sort())
+      // One that is stored twice has two places in the sequence; what a slow reader is sent again has one.
+      const places = ledger.frames
+        .filter(({ body }) => isDelivery(body))
+        .map(({ body }) => `${body.messageId} ${body.originSequence}`)
+      expect([...new Set(places)].map((place) => place.split(' ')[0]).sort()).to.deep.equal([...ids].sort())
     })
   })

@@ -161,6 +161,36 @@ describe('the connection', () => {
     expect(desk.sockets).to.have.length(1)
   })
 
+  it('goes on when a listener of the application fails, who is told', async () => {
+    const unhandled = new Promise((resolve) => {
+      const others = process.listeners('unhandledRejection')
+      process.removeAllListeners('unhandledRejection')
+      process.once('unhandledRejection', (error) => {
+        for (const other of others) process.on('unhandledRejection', other)
+        resolve(error)
+      })
+    })
+    const { client, socket } = desk.linked()
+    const mine = new Error('mine')
+    client.on('disconnected', () => {
+      throw mine
+    })
+    socket.drop()
+    expect(await unhandled).to.equal(mine)
+    desk.reconnected()
+    expect(client.isConnected).to.equal(true)
+  })
+
+  it('says when its outbox does not close', async () => {
+    const gone = new Error('gone')
+    const outbox = { open: async () => [], put: async () => {}, remove: () => {}, close: () => Promise.reject(gone) }
+    const { client } = desk.linked({ outbox })
+    const errors: Error[] = []
+    client.on('error', (error) => errors.push(error))
+    await client.close()
+    expect(errors).to.deep.equal([gone])
+  })
+
   it('refuses options that make no sense', () => {
     const wrong = [
       () => connect([]),

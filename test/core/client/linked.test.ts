@@ -141,6 +141,18 @@ describe('the linked level of a client', () => {
     expect(lines(next)).to.deep.equal(['A 2'])
   })
 
+  it('gives back under a number of this connection only', async () => {
+    const { client, socket } = linked()
+    client.subscribe({}, { acknowledge: 'manual' })
+    for (const n of [1, 2, 3]) socket.say(`M${n} aws-1 {"type":"SK","messageId":"m-${n}","key":"k","value":1}`)
+    socket.drop()
+    while (desk.socket === socket) desk.runtime.advance(10)
+    const next = greet()
+    next.say('M1 aws-1 {"type":"SK","messageId":"m-1","key":"k","value":1}')
+    desk.runtime.advance(5_000)
+    expect(lines(next)).to.deep.equal(['N 1 BUSY +100 it is being handled; its acknowledgement follows'])
+  })
+
   it('says its last words before it closes', async () => {
     const { client, socket } = linked()
     const since = socket.texts.length

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { json } from '../../../core/client/index.ts'
+import { ManualRuntime } from '../../../core/testing/index.ts'
 import { Desk, refusal, turn } from './support.ts'
 
 describe('publishing', () => {
@@ -224,5 +225,68 @@ describe('publishing', () => {
     await given
     socket.acknowledge('m')
     expect((await kept).status).to.equal('stored')
+  })
+
+  it('goes on with a key when one that waited in line was given up', async () => {
+    const { client, socket } = desk.linked()
+    const stop = new AbortController()
+    void client.publish('step', { n: 1 }, { orderingKey: 'k' })
+    const given = client.publish('step', { n: 2 }, { orderingKey: 'k', signal: stop.signal }).catch(() => {})
+    void client.publish('step', { n: 3 }, { orderingKey: 'k' })
+    stop.abort()
+    await given
+    socket.acknowledge(socket.sent()[0]?.messageId)
+    expect(socket.sent().map(({ n }) => n)).to.deep.equal([1, 3])
+  })
+
+  it('goes on with a key after many lost connections', () => {
+    const { client } = desk.linked()
+    for (const n of [1, 2, 3]) void client.publish('step', { n }, { orderingKey: 'k' })
+    desk.socket.drop()
+    const socket = desk.reconnected()
+    for (const n of [1, 2, 3]) socket.acknowledge(socket.sent()[n - 1]?.messageId)
+    void client.publish('step', { n: 4 }, { orderingKey: 'k' })
+    expect(socket.sent().map(({ n }) => n)).to.deep.equal([1, 2, 3, 4])
+  })
+
+  it('counts nothing as under way that went with a lost connection', async () => {
+    const { client, socket } = desk.linked({ maxInFlight: 1 })
+    const stop = new AbortController()
+    const given = client.set('a', 1, { signal: stop.signal }).catch(() => {})
+    socket.drop()
+    stop.abort()
+    await given
+    for (const key of ['b', 'c']) void client.set(key, 1)
+    expect(
+      desk
+        .reconnected()
+        .sent()
+        .map(({ key }) => key),
+    ).to.deep.equal(['b'])
+  })
+
+  it('waits for as long as it is told, even for longer than a timer can', async () => {
+    const delays: number[] = []
+    const runtime = new ManualRuntime()
+    const after = runtime.after.bind(runtime)
+    runtime.after = (ms, task) => {
+      delays.push(ms)
+      return after(ms, task)
+    }
+    const { client } = desk.linked({ runtime, publishTimeoutMs: 2 ** 40 })
+    void client.set('k', 1)
+    expect(Math.max(...delays)).to.equal(2 ** 31 - 1)
+    runtime.advance(2 ** 31)
+    expect(client.pending).to.equal(1)
+  })
+
+  it('sends once what waited to be tried again when the connection was lost', () => {
+    const { client, socket } = desk.linked()
+    void client.set('a', 1)
+    socket.refuse(socket.sent()[0]?.messageId, 'INTERNAL', { retryable: true })
+    socket.drop()
+    const next = desk.reconnected()
+    desk.runtime.advance(5_000)
+    expect(next.sent()).to.have.length(1)
   })
 })

@@ -65,6 +65,12 @@ describe('asking', () => {
     expect((await reading).value).to.equal(1)
   })
 
+  it('asks for no longer than an instance allows', () => {
+    const { client, socket } = desk.linked()
+    void client.get('k', { timeoutMs: 600_000 })
+    expect(socket.sent()[0]?.timeoutMs).to.equal(60_000)
+  })
+
   it('gives up in time, or with its signal', async () => {
     const { client } = desk.linked({ requestTimeoutMs: 2_000 })
     const late = refusal(client.get('k'))

@@ -181,6 +181,18 @@ describe('a subscription', () => {
     expect(refused('INTERNAL')[0]).to.include({ messageId: 'both', reason: 'not now' })
   })
 
+  it('answers with the worst of several verdicts, whichever comes first', async () => {
+    const client = linked()
+    const loops = [1, 2, 3].map(() => client.subscribe({}, { acknowledge: 'manual' })[Symbol.asyncIterator]())
+    socket.say(message({ messageId: 'a' }))
+    const [one, two, three] = await Promise.all(loops.map(async (loop) => (await loop.next()).value))
+    one?.nack('never', { retryable: false })
+    two?.nack('later')
+    three?.ack()
+    expect(socket.sent('NACK')).to.have.length(1)
+    expect(socket.sent('NACK')[0]).to.include({ reason: 'never', retryable: false })
+  })
+
   it('tells a busy word from time to time, so that slow handling counts against nobody', async () => {
     const loop = linked().subscribe({}, { acknowledge: 'manual' })[Symbol.asyncIterator]()
     socket.say(message({ messageId: 'slow' }))
