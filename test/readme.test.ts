@@ -113,7 +113,7 @@ describe('README', function () {
   })
 
   it('shows a receiver that handles a message once, and acknowledges it again after a crash', async () => {
-    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'slipstream.v1' })
     await once(server, 'listening')
     const { port } = server.address() as { port: number }
     const code = await readFile(join(folder, 'receiver.ts'), 'utf8')
