@@ -62,7 +62,7 @@ export class WebSocketConnection implements Connection {
     this.level = level
     this.address = addressOf(stream)
     this.#socket = socket
-    this.#outgoing = new Outgoing(socket, stream, runtime, () => this.#moved())
+    this.#outgoing = new Outgoing({ socket, stream, runtime, level, moved: () => this.#moved() })
     this.#runtime = runtime
     this.#log = log
     this.#heartbeat = new Heartbeat({

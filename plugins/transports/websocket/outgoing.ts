@@ -1,9 +1,18 @@
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
-import type { Lane, Runtime } from '../../../core/index.ts'
+import type { Lane, Level, Runtime } from '../../../core/index.ts'
 
 /** What the socket is given at once. It cannot be overtaken any more: a control frame comes behind so much at most. */
 const SOCKET_BYTES = 64 * 1024
+
+export interface OutgoingParts {
+  readonly socket: WebSocket
+  readonly stream: Socket
+  readonly runtime: Runtime
+  readonly level: Level
+  /** Called when the other end's machine has taken something while more was waiting. */
+  moved(): void
+}
 
 /**
  * What one connection sends. Frames go to the socket as long as that holds little; the rest waits here, in two lanes: control
@@ -13,6 +22,8 @@ export class Outgoing {
   readonly #socket: WebSocket
   readonly #stream: Socket
   readonly #runtime: Runtime
+  /** Whether the frames of one turn are to leave together. On the linked level they are gathered already, and late enough. */
+  readonly #gathers: boolean
   readonly #moved: () => void
   readonly #lanes: { readonly [Name in Lane]: Queue } = { control: new Queue(), bulk: new Queue() }
   /** The answer to the latest ping: earlier ones need none (RFC 6455, §5.5.3). */
@@ -21,11 +32,11 @@ export class Outgoing {
   #full = false
   #corked = false
 
-  /** `moved` is called when the other end's machine has taken something while more was waiting. */
-  constructor(socket: WebSocket, stream: Socket, runtime: Runtime, moved: () => void) {
+  constructor({ socket, stream, runtime, level, moved }: OutgoingParts) {
     this.#socket = socket
     this.#stream = stream
     this.#runtime = runtime
+    this.#gathers = level === 'plain'
     this.#moved = moved
   }
 
@@ -43,7 +54,7 @@ export class Outgoing {
     if (this.#full) {
       this.#lanes[lane].push(frame)
     } else {
-      this.#cork()
+      if (this.#gathers) this.#cork()
       this.#hand(frame)
     }
   }
