@@ -1,5 +1,5 @@
 import { uuidv7 } from 'uuidv7'
-import { slipstreamError } from '../../core/errors.ts'
+import { SlipstreamError, slipstreamError } from '../../core/errors.ts'
 import { BUS_FIELDS } from '../../core/protocol/fields.ts'
 import { withoutMembers } from '../../core/protocol/text.ts'
 import { type Client, type Closed, connect } from '../client.ts'
@@ -47,14 +47,9 @@ export async function listen(options: ListenOptions): Promise<void> {
     if (printed >= count) end(client)
   }
   const client = await connect({ url, name, tags, onMessage })
-  try {
-    await narrow(client, options)
-  } catch (error) {
-    // What waited for the name may be all that is wanted, and comes before the instance has taken note.
-    if (!ending) throw error
-  }
-  say(`Listening at ${url}${name === undefined ? '' : ` as ${name}`}. ^C ends it.`)
   void signalled.then(() => end(client))
+  await narrow(client, options)
+  say(`Listening at ${url}${name === undefined ? '' : ` as ${name}`}. ^C ends it.`)
   const closed = await client.closed
   if (!ending) throw slipstreamError('SLP_UNREACHABLE', [url, `it closed the connection (${wordsOf(closed)})`])
 }
@@ -67,14 +62,19 @@ async function narrow(client: Client, { type: types = [], key, name }: ListenOpt
   const keys = key ? [key] : []
   if (types.length + keys.length === 0 && name === undefined) return
   const messageId = uuidv7()
-  const answer = await client.publish(
-    messageId,
-    JSON.stringify({ type: 'SUBSCRIBE', messageId, types, keys }),
-    ANSWER_MS,
-  )
-  if (answer.type === 'ACK' || answer.code === 'UNKNOWN_TYPE') return
+  const frame = JSON.stringify({ type: 'SUBSCRIBE', messageId, types, keys })
+  const answer = await client.publish(messageId, frame, ANSWER_MS).catch(unanswered)
+  if (!answer || answer.type === 'ACK' || answer.code === 'UNKNOWN_TYPE') return
   await client.close()
   throw slipstreamError('SLP_SUBSCRIPTION_REFUSED', [answer.code, answer.reason])
+}
+
+/**
+ * Without an answer everything comes, and is left out here. What waits for a name may also be all that was asked for: then the end
+ * comes before the answer.
+ */
+function unanswered(error: unknown): undefined {
+  if (!(error instanceof SlipstreamError) || error.code !== 'SLP_UNACKNOWLEDGED') throw error
 }
 
 /** What was on its way before the instance was told is left out here. */
