@@ -72,6 +72,9 @@ export function commands(options: CommandsOptions = {}): Plugin {
         type === 'CMD' ? route.without('command', ({ role }) => role === 'client') : route,
       )
       kernel.hooks.start.tapPromise(() => interruptCommands(kernel))
+      kernel.hooks.deadLetter.tap(({ recipient, message, reason }) => {
+        if (message.type === 'CMD' && recipient.role === 'self' && reason === 'EXPIRED') runner.expired(message)
+      })
       kernel.hooks.drain.tapPromise(() => runner.close(kernel.settings.drainTimeoutMs / 2))
     },
   }

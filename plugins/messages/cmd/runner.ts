@@ -1,5 +1,5 @@
-import { type Kernel, type Recipient, SELF } from '../../../core/index.ts'
-import { type CommandMessage, publisherOf } from './command.ts'
+import { type ExecutionClaim, type Kernel, type Recipient, SELF, type StoredMessage } from '../../../core/index.ts'
+import { type CommandBody, type CommandMessage, publisherOf } from './command.ts'
 import { type Ended, type Ending, EXPIRED, FORBIDDEN, INTERRUPTED, UNKNOWN, without } from './outcome.ts'
 import type { Permissions } from './permissions.ts'
 import type { CommandRegistry, Registered } from './registry.ts'
@@ -63,6 +63,12 @@ export class CommandRunner {
     this.#end(message, INTERRUPTED)
   }
 
+  /** Takes note of one whose time was over before it could be claimed: its delivery is a dead letter, and whoever asked is told. */
+  expired({ messageId, text, path }: StoredMessage): void {
+    const { command, originInstanceId } = JSON.parse(text) as CommandBody & { originInstanceId: string }
+    this.#report({ messageId, command, publisher: publisherOf({ path, originInstanceId }) }, 'expired')
+  }
+
   /** Takes nothing new, lets what is under way come to its end for that time, in milliseconds, and interrupts the rest. */
   async close(withinMs: number): Promise<void> {
     const { runtime } = this.#kernel
@@ -116,14 +122,19 @@ export class CommandRunner {
 
   #end(message: CommandMessage, ended: Ended, milliseconds?: number): void {
     const { messageId, body } = message
-    const { ending } = ended
-    const peer = publisherOf(message)
-    const took = milliseconds === undefined ? {} : { milliseconds: Math.round(milliseconds) }
-    const who = peer === undefined ? {} : { peer }
-    this.#kernel.log.message('command ended', { messageId, command: body.command, ...who, status: ending, ...took })
-    const command = this.#parts.registry.get(body.command) && body.command
-    this.#parts.ended({ command, ending, milliseconds })
+    this.#report({ messageId, command: body.command, publisher: publisherOf(message) }, ended.ending, milliseconds)
     void this.#outcomes.write(message, ended)
+  }
+
+  #report(
+    { messageId, command, publisher }: Pick<ExecutionClaim, 'messageId' | 'publisher'> & { readonly command: string },
+    ending: Ending,
+    milliseconds?: number,
+  ): void {
+    const took = milliseconds === undefined ? {} : { milliseconds: Math.round(milliseconds) }
+    const who = publisher === undefined ? {} : { peer: publisher }
+    this.#kernel.log.message('command ended', { messageId, command, ...who, status: ending, ...took })
+    this.#parts.ended({ command: this.#parts.registry.get(command) && command, ending, milliseconds })
   }
 
   /** What is not claimed yet waits on disk, in its place. */

@@ -251,7 +251,7 @@ describe('commands', () => {
     const counting = new Counting()
     const store = new MemoryStore()
     const bus = await instance('one', { handlers: counting.handlers, store })
-    const client = await connect(bus)
+    const client = await connect(bus, { name: 'ops-1' })
     const expiresAt = Date.now() - 1
     expect((await run(client, 'test.count', { messageId: 'late', expiresAt })).error).to.include({ code: 'EXPIRED' })
     expect(counting.runs).to.deep.equal([])
@@ -259,6 +259,8 @@ describe('commands', () => {
     expect((await reply(client, 'late')).error).to.include({ code: 'EXPIRED' })
     const { items } = await store.deadLetters({}, { limit: 10 })
     expect(items.map(({ messageId, reason }) => [messageId, reason])).to.deep.equal([['late', 'EXPIRED']])
+    const audit = bus.log.filter(({ event }) => event === 'command ended').map(({ fields }) => fields)
+    expect(audit).to.deep.equal([{ messageId: 'late', command: 'test.count', peer: 'ops-1', status: 'expired' }])
   })
 })
 
