@@ -30,7 +30,10 @@ const AGAIN_AT_MOST_MS = 1_000
 const PASSING: ReadonlySet<string> = new Set(['SLP_DEDUP_FAILED', 'SLP_DEDUP_FULL'])
 
 export interface DeduplicatorOptions {
-  /** Where it is kept what was handled: `memory()`, `redis()`, `sqlite()`, or a `DedupBackend` of your own. */
+  /**
+   * Where it is kept what was handled: `memory()`, `redis()`, `sqlite()`, or a `DedupBackend` of your own. It is opened and closed
+   * by this deduplicator, and by no other.
+   */
   readonly backend: DedupBackend
   /** For how long a handled message is known again, in milliseconds: longer than it can be repeated. Default 45 days. */
   readonly ttlMs?: number

@@ -26,6 +26,17 @@ describe('what is recent', () => {
     expect(['long', 'c', 'd'].map((key) => recent.get(key))).to.deep.equal([1, 1, 1])
   })
 
+  it('makes room a little at a time', () => {
+    let now = 0
+    const recent = new Recent<number>(10, () => now)
+    for (const key of ['a', 'b', 'c', 'd', 'e']) recent.set(key, 1, 10)
+    now = 10
+    recent.set('f', 1, 10)
+    expect(recent.size).to.equal(4)
+    expect(recent.oldest).to.equal(1)
+    expect(recent.get('c')).to.equal(undefined)
+  })
+
   it('goes one by one, and never ends', () => {
     const recent = new Recent<number>(2)
     expect(recent.dropOldest()).to.equal(false)

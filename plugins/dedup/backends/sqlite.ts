@@ -23,7 +23,7 @@ export interface SqliteOptions {
 
 /**
  * Remembers in a SQLite file, for any number of processes of one machine, by its clock. What is confirmed survives a power
- * cut. The event loop waits for the disk with each confirmation, and for 2 seconds at most while others write.
+ * cut. The event loop waits for the disk when something is confirmed, and for 2 seconds at most while others write.
  */
 export function sqlite({ path, maxBytes = DEFAULT_MAX_BYTES }: SqliteOptions): DedupBackend {
   if (typeof path !== 'string' || path === '') throw slipstreamError('SLP_DEDUP_OPTIONS', ['path names no file'])
