@@ -5,7 +5,7 @@ import { MAX_ENTRIES_LENGTH, type SyncFrame } from './frames.ts'
 import { type Holdings, SharedHoldings } from './holdings.ts'
 import type { Claim } from './membership/claim.ts'
 import type { Membership } from './membership/membership.ts'
-import { MEMBER, type Standing } from './membership/registry.ts'
+import { MEMBER, type Standing } from './membership/standing.ts'
 import { pack, piecesOf, unpack } from './packing.ts'
 import { nameOf, readNames, sightingOf, write } from './sightings.ts'
 import { bucketsIn, bucketsOfCell, cellOf, GROUPS, type Snapshot } from './snapshot.ts'
@@ -148,7 +148,10 @@ export class Answering {
 
   async #give({ holdings, shared }: Begun, link: Link, { entries = '' }: SyncFrame): Promise<Content> {
     const given: readonly StateEntry[] = unpack(entries)
-    const { applied, ahead } = await holdings.join(given, link.peer as string)
+    const { applied, ahead } = await holdings.join(
+      given,
+      shared ? MEMBER : this.#membership.standingOf(link.peer as string),
+    )
     this.#received({ link, entries: given.length, applied, shared })
     return ahead > 0 ? { ahead } : {}
   }

@@ -17,7 +17,7 @@ import {
   withoutUnmatched,
 } from '../../../core/index.ts'
 import { type Membership, stampAt } from './membership/membership.ts'
-import type { Standing } from './membership/registry.ts'
+import type { Standing } from './membership/standing.ts'
 import { entryDigest } from './sightings.ts'
 import { Snapshot } from './snapshot.ts'
 
@@ -65,12 +65,11 @@ export abstract class Holdings {
     return entries.map((entry) => entry && this.part(entry)).filter((entry) => entry !== undefined)
   }
 
-  /** Joins what another one gave, as far as it may. */
-  async join(entries: readonly StateEntry[], from: string): Promise<JoinedEntries> {
-    const taken = await this.taken(
-      entries.flatMap((entry) => this.part(entry) ?? []),
-      from,
-    )
+  /** Joins what another one gave, as far as it may: of somebody who has something to drop only what it will not have to drop. */
+  async join(entries: readonly StateEntry[], from: Standing): Promise<JoinedEntries> {
+    const parts = entries.flatMap((entry) => this.part(entry) ?? [])
+    const ours = from.bound > 0 ? await this.state.read(parts) : []
+    const taken = from.bound > 0 ? parts.flatMap((entry, index) => leftOf(entry, ours[index], from) ?? []) : parts
     const outcomes = await this.#kernel.joinState(taken)
     const count = (which: string) => outcomes.filter((outcome) => outcome === which).length
     return { applied: count('applied'), ahead: count('ahead') }
@@ -84,11 +83,6 @@ export abstract class Holdings {
     let dropped = 0
     for (const other of others) if (await this.#dropOne(other, standing)) dropped++
     return dropped
-  }
-
-  /** What of it is joined. */
-  protected async taken(entries: readonly StateEntry[], _from: string): Promise<readonly StateEntry[]> {
-    return entries
   }
 
   /** All entries. */
@@ -155,14 +149,6 @@ export class PublicHoldings extends Holdings {
   protected override part(entry: StateEntry): StateEntry | undefined {
     const shown = publicPart(entry)
     return shown && withoutTombstones(shown, this.#membership.floor)
-  }
-
-  /** Of somebody who has something to drop only what it will not have to drop. */
-  protected override async taken(entries: readonly StateEntry[], from: string): Promise<readonly StateEntry[]> {
-    const standing = this.#membership.standingOf(from)
-    if (standing.bound === 0) return entries
-    const ours = await this.state.read(entries)
-    return entries.flatMap((entry, index) => leftOf(entry, ours[index], standing) ?? [])
   }
 }
 

@@ -2,7 +2,7 @@ import type { Asking } from './asking.ts'
 import { type Difference, differences } from './differences.ts'
 import { fetch } from './fetching.ts'
 import type { Holdings } from './holdings.ts'
-import { MEMBER } from './membership/registry.ts'
+import { MEMBER } from './membership/standing.ts'
 import { pack, piecesOf } from './packing.ts'
 import { sightingOf } from './sightings.ts'
 import type { Visit } from './visit.ts'
@@ -89,7 +89,6 @@ async function take(
   some: readonly Difference[],
   { figures, visit }: SessionOptions,
 ): Promise<number> {
-  const peer = asking.link.peer as string
   const standing = visit?.standing ?? MEMBER
   const isBound = standing.bound > 0
   let early = 0
@@ -104,7 +103,7 @@ async function take(
   for await (const entries of fetch(asking, wanted, missed)) {
     figures.received += entries.length
     if (isBound) figures.dropped += await holdings.drop(entries, standing)
-    const { applied, ahead } = await holdings.join(entries, peer)
+    const { applied, ahead } = await holdings.join(entries, visit?.theirStanding ?? MEMBER)
     figures.applied += applied
     early += ahead
   }

@@ -3,7 +3,7 @@ import type { SyncFrame } from './frames.ts'
 import type { Holdings } from './holdings.ts'
 import type { Claim } from './membership/claim.ts'
 import type { Membership } from './membership/membership.ts'
-import { MEMBER, type Standing } from './membership/registry.ts'
+import { MEMBER, type Standing } from './membership/standing.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** How often a session begins anew because the other side has promised more meanwhile. */
@@ -23,7 +23,6 @@ export class Visit {
   #ours: Claim | undefined
   #theirs: Claim | undefined
   #standing: Standing = MEMBER
-  #theirStanding: Standing = MEMBER
 
   constructor(asking: Asking, holdings: Holdings, membership: Membership) {
     this.#asking = asking
@@ -36,9 +35,14 @@ export class Visit {
     return this.#standing
   }
 
+  /** What the other one has to drop, as seen from here. Whoever returns believes the others. */
+  get theirStanding(): Standing {
+    return this.#standing.kind === 'returning' ? MEMBER : this.#membership.standingOf(this.#peer)
+  }
+
   /** Whether the other one has to drop something, and this one has not: then it is to ask, and has nothing to offer before. */
   get isTheirTurn(): boolean {
-    return this.#theirStanding.bound > 0 && this.#standing.bound === 0
+    return this.theirStanding.bound > 0 && this.#standing.bound === 0
   }
 
   /** Whoever is told that it has to drop what is older promises to take nothing like it any more, and begins anew. */
@@ -52,7 +56,6 @@ export class Visit {
       const { below = 0, drop = 'remembered' } = answer
       const promised = Math.max(below, this.#membership.due(this.#peer, this.#theirs))
       if (below <= this.#standing.bound && promised <= this.#membership.registry.promised) {
-        this.#theirStanding = this.#membership.standingOf(this.#peer)
         return { ours: snapshot, answer }
       }
       if (below > 0) this.#standing = { kind: drop === 'all' ? 'returning' : 'newcomer', bound: below }
@@ -63,9 +66,9 @@ export class Visit {
 
   async end({ isWhole }: Course): Promise<void> {
     const { bound } = this.#standing
-    const isComplete = isWhole && this.#theirStanding.bound === 0
+    const isComplete = isWhole && this.theirStanding.bound === 0
     const floor = this.#membership.registry.floor
-    const turn = this.#theirStanding.bound > 0
+    const turn = this.theirStanding.bound > 0
     const answer = await this.#asking.ask('end', { floor, below: bound, complete: isComplete, turn })
     if (!isComplete || !this.#ours || !this.#theirs) return
     await this.#membership.completed(this.#peer, this.#ours, this.#theirs, answer.floor ?? this.#theirs.floor)

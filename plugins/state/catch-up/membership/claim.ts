@@ -10,6 +10,8 @@ export interface Claim {
   readonly floor: number
   /** What each member has said last, as far as it is known: whoever says this is among them. */
   readonly rows: Rows
+  /** Those who were given up, and when they had spoken last, by their own clocks. */
+  readonly gone: ReadonlyMap<string, number>
 }
 
 export type Rows = ReadonlyMap<string, Row>
@@ -30,16 +32,21 @@ export interface WrittenClaim {
   readonly ids: readonly string[]
   /** For each id: when, whether it waits (0, 1), and what it has of each id; -1 where it does not know it. */
   readonly rows: readonly (readonly number[])[]
+  /** Ids of those who were given up last, and when each had spoken. */
+  readonly gone: readonly string[]
+  readonly goneAt: readonly number[]
 }
 
 /** More instances than these forget nothing. */
 export const MAX_MEMBERS = 64
 
+/** Of more who were given up the last ones are told. */
+const MAX_GONE = 4 * MAX_MEMBERS
 const UNKNOWN = -1
 
 export const claimSchema = {
   type: 'object',
-  required: ['floor', 'ids', 'rows'],
+  required: ['floor', 'ids', 'rows', 'gone', 'goneAt'],
   properties: {
     floor: { type: 'integer', minimum: 0 },
     ids: { type: 'array', maxItems: 4 * MAX_MEMBERS, items: { type: 'string', maxLength: 128 } },
@@ -48,11 +55,14 @@ export const claimSchema = {
       maxItems: MAX_MEMBERS,
       items: { type: 'array', maxItems: 4 * MAX_MEMBERS + 2, items: { type: 'integer', minimum: UNKNOWN } },
     },
+    gone: { type: 'array', maxItems: MAX_GONE, items: { type: 'string', maxLength: 128 } },
+    goneAt: { type: 'array', maxItems: MAX_GONE, items: { type: 'integer', minimum: 0 } },
   },
 } as const
 
 /** Members stand in front; whoever is only known by the words of others stands behind them. */
-export function writeClaim({ floor, rows }: Claim): WrittenClaim {
+export function writeClaim({ floor, rows, gone }: Claim): WrittenClaim {
+  const last = [...gone].slice(-MAX_GONE)
   const ids = [...new Set([...rows.keys(), ...[...rows.values()].flatMap(({ has }) => [...has.keys()])])]
   return {
     floor,
@@ -60,10 +70,12 @@ export function writeClaim({ floor, rows }: Claim): WrittenClaim {
     rows: [...rows.values()].map(({ at, has, waits }) => {
       return [at, waits ? 1 : 0, ...ids.map((id) => has.get(id) ?? UNKNOWN)]
     }),
+    gone: last.map(([id]) => id),
+    goneAt: last.map(([, at]) => at),
   }
 }
 
-export function readClaim({ floor, ids, rows }: WrittenClaim): Claim {
+export function readClaim({ floor, ids, rows, gone, goneAt }: WrittenClaim): Claim {
   const read = rows.slice(0, ids.length).map(([at = 0, waits = 0, ...has], index): [string, Row] => {
     const known = ids.flatMap((id, place): [string, number][] => {
       const time = has[place] ?? UNKNOWN
@@ -71,7 +83,7 @@ export function readClaim({ floor, ids, rows }: WrittenClaim): Claim {
     })
     return [ids[index] as string, { at, waits: waits === 1, has: new Map(known) }]
   })
-  return { floor, rows: new Map(read) }
+  return { floor, rows: new Map(read), gone: new Map(gone.map((id, place) => [id, goneAt[place] ?? 0])) }
 }
 
 /** Up to when a member has everything that any member that it knows will ever bring. */

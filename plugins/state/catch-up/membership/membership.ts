@@ -1,7 +1,8 @@
 import type { Kernel } from '../../../../core/index.ts'
 import type { SyncFrame } from '../frames.ts'
 import { type Claim, readClaim, writeClaim } from './claim.ts'
-import { Registry, type Standing, type Word } from './registry.ts'
+import { Registry } from './registry.ts'
+import type { Standing, Word } from './standing.ts'
 
 /** The registry, kept with the state: what is told has been written down before. */
 export class Membership {

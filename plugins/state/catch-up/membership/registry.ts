@@ -1,50 +1,17 @@
 import { type Claim, completeUpTo, MAX_MEMBERS, type Row, readClaim, type WrittenClaim, writeClaim } from './claim.ts'
+import { type Admission, mayGiveUp } from './quorum.ts'
+import { MEMBER, type Standing, type Word } from './standing.ts'
 
 /** Members that were given up, of which it is remembered that they were. The oldest is forgotten first. */
 const MAX_GIVEN_UP = 1_024
-
-/**
- * What an instance has to drop before it is one of the others (again).
- *
- * `member`: nothing. `newcomer`, who was never one of them or begins anew: what it remembers of things gone from before `bound`,
- * for they count on nothing like it; its values are as good as theirs. `returning`, who was away while others may have forgotten
- * what was deleted: whatever it has from before `bound` and they have not.
- */
-export interface Standing {
-  readonly kind: 'member' | 'newcomer' | 'returning'
-  /** In milliseconds since the epoch. */
-  readonly bound: number
-}
-
-export const MEMBER: Standing = Object.freeze({ kind: 'member', bound: 0 })
 
 /** What is kept across restarts. */
 interface Saved {
   readonly claim: WrittenClaim
   readonly seen: readonly (readonly [id: string, at: number])[]
   readonly mute: readonly (readonly [id: string, at: number])[]
-  readonly givenUp: readonly (readonly [id: string, at: number])[]
   readonly met: readonly (readonly [id: string, promise: number, complete: number])[]
   readonly since: readonly (readonly [id: string, floor: number, at: number, anew: boolean, unheard: boolean])[]
-}
-
-/** Another instance, by what it says. */
-export interface Word {
-  readonly claim: Claim
-  /** Whether it has given this instance up. */
-  readonly away: boolean
-}
-
-/** How somebody became a member. */
-interface Admission {
-  /** What was forgotten here then: it brings no deletion from before that. */
-  readonly floor: number
-  /** When that was, by the clock here. */
-  readonly at: number
-  /** Whether it had been one before, and had lost that. */
-  readonly isAnew: boolean
-  /** Whether it is only known by the words of others. */
-  readonly isUnheard: boolean
 }
 
 interface Met {
@@ -113,7 +80,8 @@ export class Registry {
   /** What this instance may say now. */
   claim(now: number): Claim {
     this.#said = { ...this.#said, at: Math.max(now, this.#said.at + 1) }
-    return { floor: this.#floor, rows: new Map([...this.#rows, [this.#self, { ...this.#said, waits: this.#waits }]]) }
+    const rows = new Map([...this.#rows, [this.#self, { ...this.#said, waits: this.#waits }]])
+    return { floor: this.#floor, rows, gone: new Map(this.#givenUp) }
   }
 
   /** Takes note of what another instance says, of itself and of members that are known; undefined: it says nothing. */
@@ -165,12 +133,7 @@ export class Registry {
     if (!row || (floor > theirs.floor && floor > this.#floor)) return false
     this.#givenUp.delete(peer)
     this.#cleared.delete(peer)
-    for (const [id, said] of theirs.rows) if (row.has.has(id)) this.#admit(id, said, now)
-    const has = new Map(this.#own.has)
-    for (const id of this.#rows.keys()) {
-      if (id !== this.#self) has.set(id, Math.max(has.get(id) ?? 0, row.has.get(id) ?? 0))
-    }
-    this.#rows.set(this.#self, { ...this.#own, has })
+    this.#learn(theirs, row, now)
     this.#floor = Math.max(this.#floor, theirs.floor)
     const said = ours.rows.get(this.#self)
     if (said) this.#met.set(peer, { promise: said.has.get(this.#self) ?? 0, complete: completeUpTo(said) })
@@ -188,10 +151,7 @@ export class Registry {
     this.#floor = Math.max(this.#floor, this.stable)
   }
 
-  /**
-   * Gives up those of whom nothing was heard since that time; returns their names. Only the greater part of all may do so, or
-   * the half with the smallest name: of two parts that cannot see each other, one goes on, and the other one returns.
-   */
+  /** Gives up those of whom nothing was heard since that time, as far as that is this side's to do; returns their names. */
   giveUp(before: number): readonly string[] {
     const isSilent = ([, at]: readonly [string, number]) => at < before
     const mute = [...this.#mute].filter(isSilent).map(([id]) => id)
@@ -206,10 +166,8 @@ export class Registry {
     const row = this.#rows.get(id)
     if (id === this.#self || !row) return this.#mute.delete(id)
     for (const map of [this.#rows, this.#seen, this.#met, this.#cleared, this.#since]) map.delete(id)
-    this.#givenUp.set(id, row.at)
+    this.#lose(id, row.at)
     this.#isCrowded = false
-    const [oldest] = this.#givenUp.keys()
-    if (this.#givenUp.size > MAX_GIVEN_UP && oldest !== undefined) this.#givenUp.delete(oldest)
     const has = new Map(this.#own.has)
     has.delete(id)
     this.#rows.set(this.#self, { ...this.#own, has })
@@ -220,10 +178,9 @@ export class Registry {
   save(): { readonly text: string; readonly kept: () => void } {
     const own = this.#own
     const saved: Saved = {
-      claim: writeClaim({ floor: this.#floor, rows: this.#rows }),
+      claim: writeClaim({ floor: this.#floor, rows: this.#rows, gone: this.#givenUp }),
       seen: [...this.#seen],
       mute: [...this.#mute],
-      givenUp: [...this.#givenUp],
       met: [...this.#met].map(([id, { promise, complete }]) => [id, promise, complete]),
       since: [...this.#since].map(([id, { floor, at, isAnew, isUnheard }]) => [id, floor, at, isAnew, isUnheard]),
     }
@@ -243,9 +200,26 @@ export class Registry {
     return this.#mute.size > 0 || this.#isCrowded
   }
 
+  #lose(id: string, at: number): void {
+    this.#givenUp.set(id, Math.max(at, this.#givenUp.get(id) ?? 0))
+    const [oldest] = this.#givenUp.keys()
+    if (this.#givenUp.size > MAX_GIVEN_UP && oldest !== undefined) this.#givenUp.delete(oldest)
+  }
+
   #note(id: string, row: Row, now: number): void {
     this.#rows.set(id, row)
     this.#seen.set(id, now)
+  }
+
+  /** Whom the other one knows, whom it has given up, and what it has. */
+  #learn({ rows, gone }: Claim, row: Row, now: number): void {
+    for (const [id, said] of rows) if (row.has.has(id)) this.#admit(id, said, now)
+    for (const [id, at] of gone) if (id !== this.#self && !this.#rows.has(id)) this.#lose(id, at)
+    const has = new Map(this.#own.has)
+    for (const id of this.#rows.keys()) {
+      if (id !== this.#self) has.set(id, Math.max(has.get(id) ?? 0, row.has.get(id) ?? 0))
+    }
+    this.#rows.set(this.#self, { ...this.#own, has })
   }
 
   /** A member that another one knows; not one that was given up here, unless it has spoken since. */
@@ -272,18 +246,9 @@ export class Registry {
     for (const other of known.has.keys()) if (!row.has.has(other) && other !== id) this.forget(other)
   }
 
-  /**
-   * Whoever came later knows nothing of whether the silent one has given up others before: it does not count. Whoever has lost
-   * what it knew counts against it, for it may have been on the other side.
-   */
-  #mayGiveUp(silent: string, absent: ReadonlySet<string>): boolean {
-    if (this.#since.get(silent)?.isUnheard) return false
-    const lastSeen = this.#seen.get(silent) ?? 0
-    const wasThere = (id: string) => id === this.#self || (this.#since.get(id)?.at ?? 0) <= lastSeen
-    const all = [...this.#rows.keys()].filter((id) => wasThere(id) || this.#since.get(id)?.isAnew).sort()
-    const present = all.filter((id) => wasThere(id) && !absent.has(id))
-    const rest = all.length - present.length
-    return present.length > rest || (present.length === rest && present.includes(all[0] as string))
+  #mayGiveUp(id: string, absent: ReadonlySet<string>): boolean {
+    const members = new Map([...this.#rows.keys()].map((member) => [member, this.#since.get(member)]))
+    return mayGiveUp({ id, lastSeen: this.#seen.get(id) ?? 0, members, absent })
   }
 
   /** Of two that have given each other up, the one returns that knows fewer, or has the greater name. */
@@ -325,13 +290,13 @@ export class Registry {
     return least
   }
 
-  #restore({ claim, seen, mute, givenUp, met, since }: Saved): void {
-    const { floor, rows } = readClaim(claim)
+  #restore({ claim, seen, mute, met, since }: Saved): void {
+    const { floor, rows, gone } = readClaim(claim)
     this.#floor = floor
     for (const [id, row] of rows) this.#rows.set(id, row)
     for (const [id, at] of seen) this.#seen.set(id, at)
     for (const [id, at] of mute) this.#mute.set(id, at)
-    for (const [id, at] of givenUp) this.#givenUp.set(id, at)
+    for (const [id, at] of gone) this.#givenUp.set(id, at)
     for (const [id, floor, at, isAnew, isUnheard] of since) this.#since.set(id, { floor, at, isAnew, isUnheard })
     for (const [id, promise, complete] of met) this.#met.set(id, { promise, complete })
   }
