@@ -114,9 +114,11 @@ export class Registry {
     if (!word || !row) return this.#floor > 0 ? { kind: 'returning', bound } : MEMBER
     const cleared = this.#cleared.get(peer)
     if (cleared !== undefined && (row.has.get(peer) ?? 0) >= cleared) return MEMBER
+    if (!this.#isAcquainted(peer, word.claim)) return { kind: 'newcomer', bound }
+    if (word.claim.floor > this.#floor) return MEMBER
     if (this.#isReturning(peer, row, word)) return { kind: 'returning', bound }
     const hasLost = (row.has.get(peer) ?? 0) < (this.#own.has.get(peer) ?? 0)
-    return (this.#rows.has(peer) && !hasLost) || word.away ? MEMBER : { kind: 'newcomer', bound }
+    return this.#rows.has(peer) && !hasLost ? MEMBER : { kind: 'newcomer', bound }
   }
 
   /** Another instance has dropped what it had to. */
@@ -251,12 +253,10 @@ export class Registry {
     return mayGiveUp({ id, lastSeen: this.#seen.get(id) ?? 0, members, absent })
   }
 
-  /** Of two that have given each other up, the one returns that knows fewer, or has the greater name. */
+  /** Of two, whoever has forgotten more is believed: the other one returns, if it does not have all of that. */
   #isReturning(peer: string, row: Row, { claim, away }: Word): boolean {
-    if (!away) return this.isAway(peer) || (this.#isAcquainted(peer, claim) && this.#has(peer, row) < this.#floor)
-    if (!this.isAway(peer)) return false
-    const [ours, theirs] = [this.#said.has.size, row.has.size]
-    return ours === theirs ? this.#self < peer : ours > theirs
+    if (!this.isAway(peer) && this.#has(peer, row) >= this.#floor) return false
+    return claim.floor < this.#floor || !away || this.#self < peer
   }
 
   /** Whether it has ever been together with this instance, or with anyone whom this one has met. */
