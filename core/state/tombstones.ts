@@ -44,7 +44,8 @@ export function withoutUnmatched(
   const left = withoutTombstones(entry, beforeVersion)
   const isSafe = (version: string) => version >= beforeVersion || isForSome(version)
   if (!left || left.shape === 'own' || (other && other.shape !== 'weights')) return left
-  if (left.shape !== 'weights') return other || isSafe(left.version) ? left : undefined
+  // It would take members away that others have.
+  if (left.shape !== 'weights') return isSafe(left.version) ? left : undefined
   const matched = new Set(other?.members.map(({ member }) => member))
   const members = left.members.filter(({ member, version }) => matched.has(member) || isSafe(version))
   return withMembers(left, members, left.floor)

@@ -154,7 +154,11 @@ export class PublicHoldings extends Holdings {
 
 function leftOf(entry: StateEntry, other: StateEntry | undefined, { kind, bound }: Standing): StateEntry | undefined {
   const before = stampAt(bound)
-  return kind === 'returning' ? withoutUnmatched(entry, other, before) : withoutTombstones(entry, before)
+  if (kind === 'returning') return withoutUnmatched(entry, other, before)
+  const left = withoutTombstones(entry, before)
+  // A whole write takes members away, as a deletion does.
+  const removes = (left?.shape === 'value' || left?.shape === 'array') && other?.shape === 'weights'
+  return removes && left.version < before ? undefined : left
 }
 
 /** What is for some only, this instance and another one among them. */
