@@ -67,11 +67,13 @@ export class Network {
         if (given) return
         given = true
         timeout.cancel()
+        signal?.removeEventListener('abort', aborted)
         if (wire) this.#abandon(wire)
         reject(new Error(`${from} cannot reach ${to}: ${reason}`))
       }
       const timeout = this.#world.after(DIAL_TIMEOUT_MS, `${from} gives up dialling ${to}`, () => fail('no answer'))
-      signal?.addEventListener('abort', () => fail('aborted'), { once: true })
+      const aborted = () => fail('aborted')
+      signal?.addEventListener('abort', aborted)
       const life = this.#lives.get(from)
       this.#world.after(this.#latency(), `${from} dials ${to}`, () => {
         if (given || this.#blocked(from, to) || this.#lives.get(from) !== life) return
@@ -83,6 +85,7 @@ export class Network {
           if (given) return
           given = true
           timeout.cancel()
+          signal?.removeEventListener('abort', aborted)
           resolve(dialler)
         })
         listener.accept(wire.listener)

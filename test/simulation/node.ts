@@ -17,7 +17,7 @@ import { setWeighted } from '../../plugins/messages/sw.ts'
 import { path } from '../../plugins/routes/path.ts'
 import { tags } from '../../plugins/routes/tags.ts'
 import { target } from '../../plugins/routes/target.ts'
-import { catchUp } from '../../plugins/state/catch-up/index.ts'
+import { type CatchUpOptions, catchUp } from '../../plugins/state/catch-up/index.ts'
 import type { DiskConditions } from './device.ts'
 import type { Disk } from './disk.ts'
 import type { Network } from './network.ts'
@@ -44,6 +44,8 @@ export interface NodePlan {
   readonly stateConditions: () => DiskConditions
   /** Whether it knows the types that write state and ask for it. */
   readonly knowsState: boolean
+  /** What may be set of how instances catch up. */
+  readonly catchUp?: CatchUpOptions
   /** Reads along inside of the bus. */
   readonly witness: () => Plugin
   /** Steers it from within. */
@@ -152,7 +154,7 @@ export class Node {
   }
 
   #plugins(store: SimulatedStore, state: SimulatedState | undefined): readonly Plugin[] {
-    const { name, witness, operator, sabotage, knowsState } = this.plan
+    const { name, witness, operator, sabotage, knowsState, catchUp } = this.plan
     return sabotage([
       // First, so that it sees what is due before it is sent.
       witness(),
@@ -161,7 +163,7 @@ export class Node {
       ...(state ? [{ name: 'state-simulated', apply: (kernel: Kernel) => kernel.stateBackend(state) }] : []),
       setKey(),
       setArray(),
-      ...(knowsState ? typesOfState() : []),
+      ...(knowsState ? typesOfState(catchUp) : []),
       ack(),
       nack(),
       hello(),
@@ -178,7 +180,7 @@ export class Node {
   }
 }
 
-function typesOfState(): readonly Plugin[] {
-  const compared = catchUp({ everySeconds: COMPARE_SECONDS })
+function typesOfState(options: CatchUpOptions = {}): readonly Plugin[] {
+  const compared = catchUp({ everySeconds: COMPARE_SECONDS, ...options })
   return [setWeighted(), deleteKey(), getKey(), getArray(), getWeighted(), reply(), compared]
 }

@@ -7,6 +7,8 @@ import { addressOf } from './transport.ts'
 const NAMES = ['aws', 'azure', 'gcp', 'oci', 'ovh', 'ibm', 'ali', 'sap']
 /** How many instances a run with state has. */
 const STATE_SIZES = [2, 2, 3, 3, 3, 4, 4, 5, 6, 8]
+/** And one that takes hours. */
+const FEW = [2, 3, 3, 4]
 const REGIONS = ['eu', 'us']
 
 /** Faults that a run may meet. Each seed draws which: with all of them always on, some would hide others. */
@@ -49,13 +51,16 @@ export interface Plan {
   readonly latencyMs: number
 }
 
-/** @param stateRandom draws what a run with state has beside the others; undefined: nobody keeps state */
-export function drawPlan(random: Random, stateRandom?: Random): Plan {
-  const size = stateRandom ? stateRandom.pick(STATE_SIZES) : random.pick([3, 3, 3, 4, 5])
+/**
+ * @param stateRandom draws what a run with state has beside the others; undefined: nobody keeps state
+ * @param forgets whether what was deleted is forgotten after a while
+ */
+export function drawPlan(random: Random, stateRandom?: Random, forgets = false): Plan {
+  const size = stateRandom ? stateRandom.pick(forgets ? FEW : STATE_SIZES) : random.pick([3, 3, 3, 4, 5])
   const names = NAMES.slice(0, size)
   const shape = stateRandom ? 'tangle' : random.pick(['ring', 'line', 'star', 'mesh'])
   const edges = stateRandom ? tangle(names, stateRandom) : edgesOf(shape, names)
-  const state = stateRandom && drawState(names, stateRandom)
+  const state = stateRandom && drawState(names, stateRandom, forgets)
   const faults = drawFaults(random)
   const instances = names.map((name) => instance(name, random))
   // Who listens at an instance that loses its disk is forgotten with it, until it comes again.

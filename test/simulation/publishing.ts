@@ -97,7 +97,8 @@ export class Publishing {
   /** Few keys, so that much is written of each; what is for some only has keys of its own, and not these alone. */
   #write(number: number, state: StatePlan): Draft {
     const type = this.#random.pick(['SK', 'SK', 'SA', 'SW', 'SW', 'SW', 'DEL', 'DEL', APPLIED_TYPE] as const)
-    const kinds = this.#surroundings.plan.acquainted && !state.wipes ? ['all', 'all', 'all', 'tags', 'target'] : ['all']
+    const someOnly = this.#surroundings.plan.acquainted && !state.wipes && !state.forgets
+    const kinds = someOnly ? ['all', 'all', 'all', 'tags', 'target'] : ['all']
     const addressed = this.#random.pick(kinds)
     const isHot = addressed === 'all' && this.#random.chance(0.8)
     return {

@@ -3,7 +3,8 @@ import type { World } from './world.ts'
 
 /** 2026-01-01: stamps look like real ones. */
 export const EPOCH_MS = Date.UTC(2026, 0, 1)
-const MAX_TURN_MS = 0.5
+/** How long a turn of an event loop may take, in milliseconds. */
+export const MAX_TURN_MS = 0.5
 /** No timer of Node is shorter; and time must pass, however small the rest that a calculation leaves. */
 const MIN_TIMER_MS = 1
 

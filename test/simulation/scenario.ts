@@ -1,6 +1,7 @@
 import type { Plugin, StateBackend, Store } from '../../core/index.ts'
 import { MemoryState } from '../../plugins/state/memory.ts'
 import { MemoryStore } from '../../plugins/stores/memory.ts'
+import { Absence, FORGETTING } from './absence.ts'
 import { Client } from './client.ts'
 import type { DiskConditions } from './device.ts'
 import { Disk } from './disk.ts'
@@ -30,6 +31,8 @@ const RETRY_DELAY_MS = 2_000
 const SEEDS_A_STATE = 2
 /** One seed in so many has a type of which one message of a key goes at a time. Not drawn either. */
 const SEEDS_A_STRICT_TYPE = { every: 7, from: 6 }
+/** And one in so many goes on for hours, until what was deleted is forgotten. */
+const SEEDS_A_FORGETTING = 50
 /** Draws what a run with state has beside the others. */
 const STATE_SEEDS = 0x57a7e
 /** By how much a clock may be astray, in milliseconds. */
@@ -46,6 +49,8 @@ export interface Sabotage {
   readonly plugins?: (plugins: readonly Plugin[]) => readonly Plugin[]
   readonly disk?: (store: Store) => Store
   readonly state?: (state: StateBackend) => StateBackend
+  /** Runs in which it must be noticed, when few are of the kind. */
+  readonly seeds?: readonly number[]
 }
 
 export interface Report {
@@ -87,7 +92,7 @@ class Scenario {
     this.#seed = seed
     this.#world = new World(seed)
     const stateRandom = seed % SEEDS_A_STATE === 0 ? new Random(seed + STATE_SEEDS) : undefined
-    this.#plan = drawPlan(this.#world.random.fork(), stateRandom)
+    this.#plan = drawPlan(this.#world.random.fork(), stateRandom, seed % SEEDS_A_FORGETTING === 0)
     const { places, neighbours, faults, state } = this.#plan
     this.#clocks = new WallClocks(this.#world, seed, places, {
       skew: faults.skew,
@@ -98,6 +103,7 @@ class Scenario {
     this.#ledger = new Ledger({ places, keepers: this.#keepers }, violate, clock)
     this.#stateInvariants = new StateInvariants({
       ...{ world: this.#world, ledger: this.#ledger, clocks: this.#clocks, neighbours, model: this.#model },
+      forgets: state?.forgets ?? false,
     })
     this.#traffic = new Traffic(this.#world, this.#ledger)
     if (this.#isStrict) this.#traffic.strictOrder = new StrictOrder(this.#ledger, clock, violate)
@@ -166,6 +172,7 @@ class Scenario {
     const lacks = [...this.#invariants.unfinished(), ...(await this.#stateInvariants.lacks())]
     if (!done) this.#world.violate('everything arrives', `${lacks.length} lacking: ${lacks.slice(0, 8).join('; ')}`)
     if (state) await this.#stay()
+    if (state?.forgets && !this.#world.violation) await this.#forget()
     const disturbed = Object.values(faults).some((on) => on) || !acquainted || this.#clocks.astray !== undefined
     const most = this.#traffic.mostHops
     if (!disturbed && !state && most > 2 * links)
@@ -177,6 +184,22 @@ class Scenario {
     await this.#run(() => false, REST_MS)
     const [lack] = await this.#stateInvariants.lacks()
     if (lack !== undefined) this.#world.violate('what has come to rest stays as it is', lack)
+  }
+
+  /** What was deleted is forgotten by all, and nobody who was away meanwhile brings it back. */
+  async #forget(): Promise<void> {
+    const { neighbours } = this.#plan
+    await new Absence({
+      ...{ world: this.#world, network: this.#network, neighbours, model: this.#model, clients: this.#clients },
+      instances: this.#nodes.map(({ plan }) => plan.name),
+      pass: (milliseconds) => this.#run(() => false, milliseconds),
+    }).play()
+    const isDone = () => this.#invariants.finished && this.#stateInvariants.finished
+    await this.#run(isDone, CONVERGENCE_MS)
+    await this.#stay()
+    const lacks = this.#invariants.unfinished()
+    if (lacks.length > 0) this.#world.violate('everything arrives', lacks.slice(0, 8).join('; '))
+    this.#world.note(`${this.#stateInvariants.tombstones} tombstones are left`)
   }
 
   #run(done: () => boolean, milliseconds: number): Promise<boolean> {
@@ -233,6 +256,7 @@ class Scenario {
       diskConditions: () => this.#diskConditions(),
       stateConditions: () => this.#stateConditions(),
       knowsState: state !== undefined,
+      catchUp: state?.forgets ? { tombstones: FORGETTING } : {},
       witness: () =>
         witness(this.#world, this.#ledger, this.#traffic, this.#clocks, name, {
           retryDelayMs: RETRY_DELAY_MS,

@@ -1,5 +1,6 @@
 import { MAX_CLOCK_AHEAD_MS, millisecondsOf } from '../../core/hybrid-clock.ts'
 import type { StateEntry } from '../../core/index.ts'
+import { withoutTombstones } from '../../core/state/tombstones.ts'
 import { idOf } from './copy.ts'
 import type { Ledger } from './ledger.ts'
 import type { Neighbours } from './on-the-way.ts'
@@ -9,12 +10,17 @@ import { print, type StateModel, stampsIn } from './state-model.ts'
 import type { WallClocks } from './wall-clocks.ts'
 import type { World } from './world.ts'
 
+/** Later than any stamp. */
+const END_OF_TIME = '~'
+
 export interface StateSurroundings {
   readonly world: World
   readonly ledger: Ledger
   readonly clocks: WallClocks
   readonly neighbours: Neighbours
   readonly model: StateModel
+  /** Whether what was deleted is forgotten after a while. */
+  readonly forgets: boolean
 }
 
 /** What must hold of state: in the end, all who keep it hold the join of all that was written, to the byte. */
@@ -86,10 +92,20 @@ export class StateInvariants implements StateObserver {
       if (!isComplete && !model.isForAll(key)) continue
       const counts = (stamp: string, publication: Publication) =>
         isComplete ? isFor(publication, place) : seen.has(stamp)
-      const [holds, should] = [print(entries.get(key)), print(model.entry(key, counts))]
+      const [holds, should] = [this.#print(entries.get(key)), this.#print(model.entry(key, counts))]
       if (holds !== should) lacks.push(`${disk.host} holds ${holds} instead of ${should}`)
     }
     return lacks
+  }
+
+  /** In writing; where what was deleted is forgotten, without what only remembers that. */
+  #print(entry: StateEntry | undefined): string {
+    return print(this.#surroundings.forgets && entry ? withoutTombstones(entry, END_OF_TIME) : entry)
+  }
+
+  /** How much is remembered of things gone, at all instances. */
+  get tombstones(): number {
+    return [...this.#disks.values()].reduce((sum, { backend }) => sum + backend.statistics().tombstones, 0)
   }
 
   /** Whether nothing that was written of a key was given up anywhere. If it was, some have it who can give it to others. */

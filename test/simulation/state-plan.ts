@@ -19,13 +19,15 @@ export interface StatePlan {
   readonly fails: boolean
   /** By how much a clock may be astray, and a publisher's version off, in milliseconds. */
   readonly farMs: number
+  /** Whether what was deleted is forgotten after a while; then the run goes on until that has happened. */
+  readonly forgets: boolean
 }
 
-export function drawState(names: readonly string[], random: Random): StatePlan {
+export function drawState(names: readonly string[], random: Random, forgets: boolean): StatePlan {
   const mostly = () => random.chance(0.6)
   const all = random.chance(0.5)
   const keepers = names.filter(() => all || random.chance(0.75))
-  return {
+  const plan = {
     keepers: new Set(keepers.length > 0 ? keepers : names),
     wipes: random.chance(0.4),
     versions: mostly(),
@@ -33,7 +35,10 @@ export function drawState(names: readonly string[], random: Random): StatePlan {
     asks: mostly(),
     fails: random.chance(0.3),
     farMs: random.chance(0.2) ? HOUR_MS : MINUTES_MS,
+    forgets,
   }
+  // What is older than what is forgotten is too late, wherever it comes: that is of another run.
+  return forgets ? { ...plan, keepers: new Set(names), farMs: MINUTES_MS } : plan
 }
 
 /** Any shape in which all are linked: some way to each, and as many links beside these as there may be. */

@@ -14,6 +14,10 @@ export const stateSabotages: Readonly<Record<string, Sabotage>> = {
   },
   'a state that says it has joined before it has': { plugins: (plugins) => plugins.map(hasty) },
   'a state that reads what was there before': { state: stale },
+  'an instance that comes back and brings what was deleted': {
+    state: (state) => changed(state, { swap: async (expected, next) => (next ? state.swap(expected, next) : true) }),
+    seeds: [250, 300, 350, 400],
+  },
   'instances that never compare what they hold': {
     plugins: (plugins) => plugins.filter(({ name }) => name !== 'catch-up'),
   },
@@ -65,7 +69,7 @@ function stale(state: StateBackend): StateBackend {
   })
 }
 
-function changed(state: StateBackend, changes: Partial<Pick<StateBackend, 'join' | 'read'>>): StateBackend {
+function changed(state: StateBackend, changes: Partial<Pick<StateBackend, 'join' | 'read' | 'swap'>>): StateBackend {
   return {
     name: state.name,
     open: (context) => state.open(context),

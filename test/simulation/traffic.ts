@@ -2,6 +2,7 @@ import { type Attempts, MAX_PATH_LENGTH } from '../../core/index.ts'
 import { copyOf } from './copy.ts'
 import type { Ledger } from './ledger.ts'
 import { isFor, type Place, type Publication } from './publication.ts'
+import { MAX_TURN_MS } from './runtime.ts'
 import type { StrictOrder } from './strict-order.ts'
 import type { End, WireObserver } from './wire.ts'
 import type { World } from './world.ts'
@@ -36,8 +37,8 @@ export class Traffic implements WireObserver {
   readonly #held = new Set<string>()
   /** What must be counted on disk of each delivery that failed, before it goes again. */
   readonly #failures = new Map<string, Attempts>()
-  /** Deliveries that some life of an instance knows to be done. */
-  readonly #done = new Set<string>()
+  /** Deliveries that some life of an instance knows to be done, and since when. */
+  readonly #done = new Map<string, number>()
   /** The last place in the sender's store from which something went over each wire for the first time. */
   readonly #places = new Map<string, number>()
   /** Deliveries that were dead once: what was sent meanwhile may have overtaken them. */
@@ -92,7 +93,8 @@ export class Traffic implements WireObserver {
 
   /** The bus at a host knows that a delivery is done. */
   done(host: string, recipient: string, copy: string): void {
-    this.#done.add(`${this.#era(host, recipient)} ${copy}`)
+    const delivery = `${this.#era(host, recipient)} ${copy}`
+    if (!this.#done.has(delivery)) this.#done.set(delivery, this.#world.now)
   }
 
   /** Most hops that any one message made. */
@@ -175,13 +177,8 @@ export class Traffic implements WireObserver {
       this.#violate('durable before it is sent on', detail)
       return
     }
-    if (this.#ledger.isSettled(end.host, recipient, copy)) {
-      this.#violate('what is done is not sent again', `${detail}, settled`)
-    }
     if (dead.has(`${copy} ${recipient}`)) this.#violate('what is dead is not sent again', detail)
-    if (this.#done.has(`${this.#era(end.host, recipient)} ${copy}`)) {
-      this.#violate('what is done is not sent again', `${detail}, acknowledged`)
-    }
+    this.#isNotDone(end.host, recipient, copy, detail)
     const onWire = `${this.#era(end.host, recipient)} ${end.address} ${copy}`
     const sends = (this.#sends.get(onWire) ?? 0) + 1
     this.#sends.set(onWire, sends)
@@ -189,6 +186,15 @@ export class Traffic implements WireObserver {
     this.#isCounted(end.host, recipient, copy, detail)
     if (sends > 1) this.#wasDue(end.host, recipient, copy, detail)
     else if (durable && !this.#hasFailed(end.host, recipient, copy)) this.#inOrder(end, seq, publication, detail)
+  }
+
+  /** What goes out in one turn does so at its end, though an acknowledgement may have come in meanwhile. */
+  #isNotDone(host: string, recipient: string, copy: string, detail: string): void {
+    const doneAt = this.#done.get(`${this.#era(host, recipient)} ${copy}`)
+    if (doneAt !== undefined && this.#world.now - doneAt <= MAX_TURN_MS) return
+    if (doneAt !== undefined) this.#violate('what is done is not sent again', `${detail}, acknowledged`)
+    if (!this.#ledger.isSettled(host, recipient, copy)) return
+    this.#violate('what is done is not sent again', `${detail}, settled`)
   }
 
   /** One that was replayed was overtaken, and overtakes. */
