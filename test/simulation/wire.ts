@@ -243,7 +243,9 @@ export class End implements Connection {
     }
   }
 
+  /** As with a socket, what is still on its way when this end closes is not read any more. */
   #take(frame: string): void {
+    if (this.#closing) return
     const sender = this.wire.other(this)
     for (const plain of sender.dialect.plainly(frame, this.dialect)) this.wire.observer.received(this, plain)
     this.#handlers?.frame(frame, Buffer.byteLength(frame))
