@@ -2,13 +2,13 @@
  * An application that publishes and handles what comes back to it under another name: with the client library, or with a loop
  * over `ws` that speaks the same frames and does nothing else. In a process of its own.
  *
- * Arguments: `client` or `raw`, and the URL of the instance. Told a count, it sends so many and answers what that took.
+ * Arguments: `client`, `plain` (the same, held to the plain level) or `raw`, and the URL of the instance. Told a count, it sends so many and answers what that took.
  */
 import { once } from 'node:events'
 import { connect } from 'slipstream/client'
 import WebSocket from 'ws'
 
-const [kind, url] = process.argv.slice(2) as ['client' | 'raw', string]
+const [kind, url] = process.argv.slice(2) as ['client' | 'plain' | 'raw', string]
 
 const WINDOW = 1_024
 /** About 400 bytes, the size of a payment's state message. */
@@ -26,9 +26,17 @@ interface Application {
 /** Opens both ends; `handled` is called for each message that the consumer has handled. */
 type Open = (handled: () => void) => Promise<Application>
 
+/** Offers the plain level alone. */
+class PlainSocket extends WebSocket {
+  constructor(at: string) {
+    super(at, ['slipstream.v1'], { perMessageDeflate: false })
+  }
+}
+
 const openClient: Open = async (handled) => {
-  const publisher = connect(url, { name: names.publisher })
-  const consumer = connect(url, { name: names.consumer, tags: [TAG] })
+  const options = kind === 'plain' ? { WebSocket: PlainSocket } : {}
+  const publisher = connect(url, { ...options, name: names.publisher })
+  const consumer = connect(url, { ...options, name: names.consumer, tags: [TAG] })
   await consumer.subscribe({ types: ['SK'] }, handled).ready
   await publisher.set('warm', 1, { tags: ['nobody'] })
   return {
@@ -75,7 +83,7 @@ const openRaw: Open = async (handled) => {
 let handled = 0
 let done: () => void = () => {}
 let expected = Number.POSITIVE_INFINITY
-const application = await (kind === 'client' ? openClient : openRaw)(() => {
+const application = await (kind === 'raw' ? openRaw : openClient)(() => {
   if (++handled === expected) done()
 })
 
