@@ -96,10 +96,13 @@ export class SqliteState implements StateBackend {
   ): Promise<readonly StateEntry[]> {
     return this.#read(({ rows }) => {
       const heads: Head[] = []
-      const last = after ? bucketOf(after) : NOWHERE
-      for (const bucket of [...new Set(buckets)].filter((bucket) => bucket >= last).sort((one, other) => one - other)) {
+      const from = after ? bucketOf(after) : NOWHERE
+      for (const [first, last] of runs(buckets)) {
         if (heads.length >= limit.entries) break
-        heads.push(...rows.inBucket(bucket, bucket === last && after ? after : FIRST, limit.entries - heads.length))
+        if (last < from) continue
+        const isGoingOn = after !== undefined && first <= from
+        const [bucket, key] = isGoingOn ? [from, after] : [first, FIRST]
+        heads.push(...rows.upTo(last, bucket, key, limit.entries - heads.length))
       }
       return pageOf(rows, heads, limit)
     })
@@ -176,6 +179,17 @@ function openedIn(database: Database, joinedBy: StateContext['joinedBy']): Opene
   migrate(database)
   const rows = new Rows(database)
   return { rows, entries: new Entries(rows, joinedBy), totals: new Totals(database), notes: new Notes(database) }
+}
+
+/** The buckets as runs of those that follow each other: each run is read at once. */
+function runs(buckets: readonly number[]): readonly (readonly [first: number, last: number])[] {
+  const runs: [number, number][] = []
+  for (const bucket of [...new Set(buckets)].sort((one, other) => one - other)) {
+    const run = runs.at(-1)
+    if (run && bucket === run[1] + 1) run[1] = bucket
+    else runs.push([bucket, bucket])
+  }
+  return runs
 }
 
 /** As many of the entries as fit, but one at least. */

@@ -42,7 +42,7 @@ export class Rows {
   readonly #removeMember: Statement<[number, string]>
   readonly #removeMembers: Statement<[number]>
   readonly #after: Statement<[number, string, string, number], Head>
-  readonly #inBucket: Statement<[number, string, string, number], Head>
+  readonly #upTo: Statement<[number, string, string, number, number], Head>
   readonly #remembering: Statement<[], number>
   readonly #byId: Statement<[number], Head>
   readonly #forgettable: Statement<[{ before: string; limit: number }], Head>
@@ -67,7 +67,7 @@ export class Rows {
     const heads = `SELECT ${HEAD} FROM state WHERE`
     const inOrder = 'ORDER BY bucket, space, key LIMIT ?'
     this.#after = database.prepare(`${heads} (bucket, space, key) > (?, ?, ?) ${inOrder}`)
-    this.#inBucket = database.prepare(`${heads} bucket = ? AND (space, key) > (?, ?) ${inOrder}`)
+    this.#upTo = database.prepare(`${heads} (bucket, space, key) > (?, ?, ?) AND bucket <= ? ${inOrder}`)
     this.#byId = database.prepare(`${heads} id = ?`)
     this.#remembering = plucked(
       database.prepare(`
@@ -155,8 +155,9 @@ export class Rows {
     return this.#after.all(bucket, space, key, limit)
   }
 
-  inBucket(bucket: number, { space, key }: StateKey, limit: number): readonly Head[] {
-    return this.#inBucket.all(bucket, space, key, limit)
+  /** As `after`, of no bucket behind that last one. */
+  upTo(last: number, bucket: number, { space, key }: StateKey, limit: number): readonly Head[] {
+    return this.#upTo.all(bucket, space, key, last, limit)
   }
 
   /** Ids of all entries that remember something which is gone. */
