@@ -136,6 +136,8 @@ export class Registry {
     this.#givenUp.delete(peer)
     this.#cleared.delete(peer)
     this.#learn(theirs, row, now)
+    // What others had of this instance before is not all of what is forgotten now.
+    if (theirs.floor > this.#floor) this.#met.clear()
     this.#floor = Math.max(this.#floor, theirs.floor)
     const said = ours.rows.get(this.#self)
     if (said) this.#met.set(peer, { promise: said.has.get(this.#self) ?? 0, complete: completeUpTo(said) })
