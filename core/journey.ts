@@ -56,7 +56,7 @@ export class Journey {
 
   /** One message, from the wire into the group that is committed next. */
   receive(incoming: Incoming, sender: Link): void {
-    const { hooks, types, forwarder, group, requests } = this.#context
+    const { hooks, types, forwarder, group, requests, ways } = this.#context
     let received: Received | undefined
     try {
       received = this.#read(incoming, sender)
@@ -65,7 +65,7 @@ export class Journey {
       const answering = types.answering(received.type)
       if (receipt) {
         answerTo(received, receipt, hooks)
-        if (receipt.status === 'duplicate') this.#repeated(received)
+        if (receipt.status === 'duplicate') ways.repeated(received)
       } else if (handle) {
         const handled = received
         void handle(received)?.catch((error: unknown) => answerFault(handled, error, this.#context))
@@ -92,10 +92,10 @@ export class Journey {
 
   /** One group, from memory onto disk and then to everyone who is to know. Resolves to what became of it on disk. */
   async commit(arrivals: readonly Arrival[], changes: DeliveryChanges): Promise<CommitResult> {
-    const { schedule, storeHealth, storeFailed } = this.#context
+    const { atOnce, schedule, storeHealth, storeFailed } = this.#context
     let verdicts: readonly StoreVerdict[]
     try {
-      verdicts = await this.#context.atOnce.during(this.#persist(arrivals, changes))
+      verdicts = await atOnce.during(this.#persist(arrivals, changes))
     } catch (error) {
       storeFailed(error)
       schedule.failed(arrivals)
@@ -105,13 +105,6 @@ export class Journey {
     await this.#tell(arrivals, verdicts)
     schedule.written(arrivals, verdicts)
     return 'written'
-  }
-
-  /** A repetition goes no further, but whoever sends it may be told what came of the first one. */
-  #repeated(received: Received, arrival?: Arrival): void {
-    const { types, ways } = this.#context
-    const messageId = received.string('messageId')
-    if (messageId !== undefined && types.isAnswered(received.type)) ways.repeated(received.sender, messageId, arrival)
   }
 
   #read(incoming: Incoming, sender: Link): Received {
@@ -143,13 +136,9 @@ export class Journey {
     const { hooks, forwarder, ways, forwardingFailed } = this.#context
     try {
       const acknowledgements = judge(arrivals, verdicts, hooks)
-      arrivals.forEach((arrival, index) => {
-        if (verdicts[index]?.status === 'duplicate' && arrival.received) this.#repeated(arrival.received, arrival)
-      })
+      ways.repeatedBy(arrivals, verdicts)
       if (acknowledgements.length > 0) await hooks.ack.promise(acknowledgements)
-      arrivals.forEach((arrival, index) => {
-        if (verdicts[index]?.status === 'stored') ways.opened(arrival)
-      })
+      ways.openedBy(arrivals, verdicts)
       forwarder.forward(arrivals, verdicts)
     } catch (error) {
       forwardingFailed(error)

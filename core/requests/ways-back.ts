@@ -6,6 +6,7 @@ import type { Received } from '../protocol/received.ts'
 import { DurableRecipient, type Recipient } from '../recipient.ts'
 import type { Recipients } from '../recipients.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import type { StoreVerdict } from '../store.ts'
 import type { TypeRegistry } from '../type-registry.ts'
 import { type Outcome, outcomeFrame, printOutcome, readOutcome, type Told } from './outcome.ts'
 import { Unsent } from './unsent.ts'
@@ -81,8 +82,25 @@ export class WaysBack {
     if (way) this.#conclude(way)
   }
 
+  /** The same, of those in a group that were stored. */
+  openedBy(arrivals: readonly Arrival[], verdicts: readonly StoreVerdict[]): void {
+    arrivals.forEach((arrival, index) => {
+      if (verdicts[index]?.status === 'stored') this.opened(arrival)
+    })
+  }
+
+  /** Those that were stored before go no further, but whoever sends one may be told what came of the first. */
+  repeatedBy(arrivals: readonly Arrival[], verdicts: readonly StoreVerdict[]): void {
+    arrivals.forEach((arrival, index) => {
+      if (verdicts[index]?.status === 'duplicate' && arrival.received) this.repeated(arrival.received, arrival)
+    })
+  }
+
   /** A message came in again. A client is told from now on; an instance that is not on its way has nothing to wait for here. */
-  repeated(sender: Link, messageId: string, arrival?: Arrival): void {
+  repeated(received: Received, arrival?: Arrival): void {
+    const { sender } = received
+    const messageId = received.string('messageId')
+    if (messageId === undefined || !this.#context.types.isAnswered(received.type)) return
     const way = this.#at(messageId) ?? (arrival && this.#open(arrival))
     if (way && (sender.role === 'client' || isSame(way.asker.recipient, sender.recipient))) way.asker = sender
     else if (sender.role === 'instance') this.#send(sender, { messageId, complete: true })

@@ -11,9 +11,12 @@ export function requireService(context: Context, program: string): string {
     .split(delimiter)
     .map((folder) => join(folder, program))
     .find(isExecutable)
-  if (path !== undefined) return path
-  if (process.env.SLIPSTREAM_REQUIRE_SERVICES === '1')
-    throw new Error(`${program} is not installed, and may not be skipped`)
+  return path ?? skip(context, `${program} is not installed`)
+}
+
+/** Leaves a test out, and shows that, because the machine lacks something; where skipping is forbidden it fails instead. */
+export function skip(context: Context, reason: string): never {
+  if (process.env.SLIPSTREAM_REQUIRE_SERVICES === '1') throw new Error(`${reason}, and may not be skipped`)
   return context.skip()
 }
 

@@ -2,6 +2,7 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { expect } from 'chai'
 import { until } from '../../acceptance/support/until.ts'
+import { skip } from '../../support/services.ts'
 import { Desk } from '../support.ts'
 
 describe('slipstream demo', () => {
@@ -34,7 +35,7 @@ describe('slipstream demo', () => {
   })
 
   it('takes its regions with it when it is killed', async function () {
-    if (process.platform !== 'linux') return this.skip()
+    if (process.platform !== 'linux') return skip(this, 'this is not Linux')
     this.timeout(60_000)
     const program = desk.launch(['demo', '--seconds', '60'], { TMPDIR: desk.folder })
     await program.says(/applications publish/)

@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os'
 import { expect } from 'chai'
 import type { Plugin } from '../../../../core/index.ts'
+import { skip } from '../../../support/services.ts'
 import { closeAll, makeBus, type Running, rejection, startBus, temporaryFile } from '../support.ts'
 
 const TOKEN = 'f'.repeat(32)
@@ -134,7 +135,7 @@ describe('who may ask over http', () => {
 
   describe('beyond loopback', () => {
     it('serves the public paths and refuses the others, with the remedy', async function () {
-      const here = outerAddress() ?? this.skip()
+      const here = outerAddress() ?? skip(this, 'there is no address beyond loopback')
       const { address, ask } = await beyondLoopback(here)
       expect(address).to.contain(here)
       expect((await ask('/public')).status).to.equal(200)
@@ -147,7 +148,7 @@ describe('who may ask over http', () => {
     })
 
     it('serves the holder of the token', async function () {
-      const here = outerAddress() ?? this.skip()
+      const here = outerAddress() ?? skip(this, 'there is no address beyond loopback')
       const { ask } = await beyondLoopback(here, await temporaryFile(TOKEN))
       expect((await ask('/read')).status).to.equal(401)
       expect((await ask('/read', { headers: bearer(TOKEN) })).status).to.equal(200)

@@ -4,6 +4,7 @@ import { closeSync, existsSync, openSync } from 'node:fs'
 import { expect } from 'chai'
 import { type LogFields, slipstreamError } from '../../../../core/index.ts'
 import { type LoggingOptions, logging, loggingApi } from '../../../../plugins/admin/logging/index.ts'
+import { skip } from '../../../support/services.ts'
 import { steppedTime } from '../../../support/stepped-time.ts'
 import { type BusGiven, closeAll, eventually, publish, type Running, startBus } from '../support.ts'
 
@@ -211,7 +212,7 @@ describe('logging', () => {
 
     for (const end of ['await bus.stop()', 'process.exit(0)', 'noise(); process.exit(0)']) {
       it(`holds up neither the bus nor \`${end}\` when the disk is full`, async function () {
-        if (!existsSync('/dev/full')) this.skip()
+        if (!existsSync('/dev/full')) skip(this, 'there is no /dev/full')
         expect(await noisyBus(`${end}`, 'full')).to.include({ code: 0 })
       })
     }
